@@ -1,0 +1,305 @@
+"""The contracts: what a provider of each verb must do. A plugin author reads this file first.
+
+Every contract is a Protocol: nothing has to be inherited. What is required is small; optional abilities are Protocols of their
+own, and the core asks for them with `isinstance`. Parameters of a provider are plain keyword arguments with type hints:
+the core checks a config against them before any work, so ``max_rows: int = 100`` is all that it takes to have
+``max_rows: "many"`` refused with the line and the column of the file.
+
+=========  ==================  ================================================================================
+verb       contract            in short
+=========  ==================  ================================================================================
+read       `Reader`            ``reader(source, **params) -> table or DataSet``
+transform  `Transformer`       ``Transformer(**params).fit(bunch) -> Fitted``; or a function on a DataSet or a DataBunch
+fit        `Fitter`            ``fitter(bunch, **params) -> Model``
+evaluate   `Metric`            ``metric(targets, predictions, **params) -> number, mapping or figure``
+save       `ModelFormat`       ``save(model, path)``, ``load(path) -> Model``; `ArtifactFormat` for tables and dicts
+copy       `Store`             ``stat list open put get delete`` on URIs of one scheme
+serve      `Server`            ``server(bundle, **params) -> Service``
+execute    `Engine`            ``run(calls) -> results``
+=========  ==================  ================================================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, TypeVar, runtime_checkable
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pyarrow as pa
+
+    from mercury_core.bundle import Bundle
+    from mercury_core.data import DataBunch, DataSet, DataWrapper, Predictions
+
+T = TypeVar("T")
+
+
+# --- read ---
+
+
+class Reader(Protocol):
+    """Reads a source. A parameter `columns` (names, or None for all), where a reader has it, is filled in by the core
+    with the columns that the roles name, so that nothing else is read."""
+
+    def __call__(self, source: str, **params: Any) -> Any:
+        """Read.
+
+        Args:
+            source: A path or a URI.
+            **params: The reader's own parameters.
+
+        Returns:
+            A table (anything with ``__arrow_c_stream__``, a NumPy array, or a `DataWrapper`), which the core turns into
+            a `DataSet` by its roles; or a `DataSet`.
+
+        Raises:
+            ReadError: The source is not what it is said to be.
+            ObjectNotFoundError: Nothing is there.
+        """
+        ...
+
+
+@runtime_checkable
+class SchemaReader(Protocol):
+    """A reader that can tell the columns of a source without reading it whole: the check before any work uses it."""
+
+    def schema(self, source: str, **params: Any) -> pa.Schema:
+        """The names and types of the columns, as far as they can be known cheaply; the same arguments as the reader."""
+        ...
+
+
+# --- transform ---
+
+
+@runtime_checkable
+class Fitted(Protocol):
+    """A transform that has learnt what it needs."""
+
+    def apply(self, data_set: DataSet) -> DataSet:
+        """Transform any data set of the kind it was fitted on; changes nothing in place."""
+        ...
+
+    def save(self, path: Path) -> None:
+        """Write itself into the empty directory `path`; the transformer's `load` reads it."""
+        ...
+
+
+class Transformer(Protocol):
+    """What a provider of the verb transform makes when it is called with its parameters (so usually: a class).
+
+    Instead, a provider may be a plain function: one whose first parameter is annotated `DataBunch` works on the
+    whole bunch, in training only (for splitting); any other works on one `DataSet`, and is kept in the bundle
+    as its key and parameters.
+    """
+
+    def fit(self, bunch: DataBunch) -> Fitted:
+        """Learn from ``bunch["train"]`` only."""
+        ...
+
+    @staticmethod
+    def load(path: Path, *, trusted: Collection[str] = ()) -> Fitted:
+        """Read what `Fitted.save` wrote; runs no code of the file and trusts no type beyond the plugin's list and `trusted`."""
+        ...
+
+
+# --- fit ---
+
+
+@runtime_checkable
+class Model(Protocol):
+    """A fitted model. It works on data as it was fitted: transforms are the bundle's business."""
+
+    @property
+    def underlying(self) -> Any:
+        """The technology's own object."""
+        ...
+
+    def predict(self, data_set: DataSet) -> Predictions:
+        """Predict every row of ``data_set.features``, in order."""
+        ...
+
+
+class Fitter(Protocol):
+    """Fits a model."""
+
+    def __call__(self, bunch: DataBunch, **params: Any) -> Model:
+        """Fit on ``bunch["train"]``; ``bunch["valid"]`` may be used for early stopping, ``test`` never is.
+
+        Raises:
+            FitError: The data cannot be fitted.
+            ArgumentsError: A parameter that the estimator does not have.
+        """
+        ...
+
+
+@runtime_checkable
+class ParamsChecker(Protocol):
+    """A provider (of any verb) that knows more of its parameters than their types say.
+
+    The core calls it in the check before any work, after names and types were found right.
+    """
+
+    def check_params(self, params: Mapping[str, Any]) -> Iterable[Fault]:
+        """What is wrong with `params`, as far as it can be told without data."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that is wrong with parameters.
+
+    Attributes:
+        path: Where, from the parameters inwards: ``("params", "max_itr")``.
+        message: One sentence: what is wrong, what was expected, the nearest right thing.
+    """
+
+    path: tuple[str | int, ...]
+    message: str
+
+
+# --- evaluate ---
+
+
+class Metric(Protocol):
+    """Measures predictions."""
+
+    def __call__(self, targets: DataWrapper, predictions: Predictions, **params: Any) -> Any:
+        """Measure.
+
+        A metric that has a parameter `sample_weight` is given the column of that role, where there is one.
+
+        Returns:
+            A number, a mapping from label to number, or a figure.
+
+        Raises:
+            MetricError: Predictions of another kind than the metric needs.
+        """
+        ...
+
+
+# --- save ---
+
+
+class ModelFormat(Protocol):
+    """A way to write models to files and to read them again. An instance of it is the provider."""
+
+    def save(self, model: Model, path: Path, **params: Any) -> Path:
+        """Write `model` at `path` (a file, or a directory that the format makes) and give back the path written."""
+        ...
+
+    def load(self, path: Path, *, trusted: Collection[str] = ()) -> Model:
+        """Read it again, running no code that the file brings.
+
+        Args:
+            path: What `save` gave back.
+            trusted: Types, by full name, that the one who loads trusts beyond the plugin's own list.
+
+        Raises:
+            UntrustedTypeError: The file holds types that are in neither.
+        """
+        ...
+
+
+class ArtifactFormat(Protocol):
+    """A way to write tables and dicts. An instance of it is the provider; it stands under the verb save as well."""
+
+    def write(self, artifact: Any, path: Path, **params: Any) -> Path:
+        """Write `artifact` at `path` and give back the path."""
+        ...
+
+    def read(self, path: Path) -> Any:
+        """Read it again."""
+        ...
+
+
+# --- copy ---
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectInfo:
+    """One stored object.
+
+    Attributes:
+        uri: Where it is.
+        size: In bytes.
+        modified: Seconds since the epoch, or None where the store does not tell.
+    """
+
+    uri: str
+    size: int
+    modified: float | None = None
+
+
+class Store(Protocol):
+    """Objects under URIs of one scheme. The provider is called with the store's parameters (so usually: a class) and opens no connection then."""
+
+    def stat(self, uri: str) -> ObjectInfo:
+        """One object.
+
+        Raises:
+            ObjectNotFoundError: Nothing is there, or only a prefix of names.
+        """
+        ...
+
+    def list(self, uri: str) -> Iterator[ObjectInfo]:
+        """Every object below `uri`, in the order of their names; none where nothing is there."""
+        ...
+
+    def open(self, uri: str, start: int = 0, end: int | None = None) -> BinaryIO:
+        """Read the bytes from `start` up to `end`."""
+        ...
+
+    def put(self, uri: str, data: BinaryIO, *, overwrite: bool = False) -> ObjectInfo:
+        """Write an object whole: a reader sees the old one or the new one, never a part.
+
+        Raises:
+            ObjectExistsError: Something is there, and `overwrite` is False; this holds under a race as well.
+            StoreAccessError: No permission, no space.
+        """
+        ...
+
+    def get(self, uri: str, path: Path) -> None:
+        """Write an object to the local file `path`, whole or not at all."""
+        ...
+
+    def delete(self, uri: str) -> None:
+        """Remove one object; nothing happens where there is none."""
+        ...
+
+
+# --- serve, execute ---
+
+
+class Service(Protocol):
+    """A model that answers."""
+
+    @property
+    def url(self) -> str:
+        """Where it answers."""
+        ...
+
+    def wait(self) -> None:
+        """Return when it has stopped."""
+        ...
+
+    def stop(self) -> None:
+        """Finish what is in flight, then stop."""
+        ...
+
+
+class Server(Protocol):
+    """Serves a bundle."""
+
+    def __call__(self, bundle: Bundle, **params: Any) -> Service:
+        """Start, and give back a service that is ready."""
+        ...
+
+
+class Engine(Protocol):
+    """Somewhere that independent steps can run. The provider is called with the engine's parameters."""
+
+    def run(self, calls: Sequence[Callable[[], T]]) -> list[T]:
+        """Run all calls and give back their results in the same order; the first error is raised as it was."""
+        ...

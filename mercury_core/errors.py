@@ -1,0 +1,332 @@
+"""Every error that Mercury raises on purpose, and how it is worded.
+
+::
+
+    MercuryError                         .exit_code: 1 the job failed, 2 the input is wrong
+    ├── PluginError
+    │   ├── UnknownProviderError         no plugin anywhere has that key: the nearest keys
+    │   ├── ProviderNotInstalledError    a known key, a missing package: the pip line
+    │   ├── BrokenProviderError          installed, and fails: the cause, chained
+    │   ├── ArgumentsError               the provider is fine, its arguments are not
+    │   ├── AmbiguousProviderError       two distributions bring the same (verb, key)
+    │   └── BrokenPluginError            a plugin set aside, where that is not allowed (strict)
+    ├── DataError
+    │   ├── ReadError                    a source that cannot be read as what it is said to be
+    │   ├── MissingColumnsError          columns that the data lacks: the nearest ones
+    │   ├── ConversionError              a column that would lose its meaning
+    │   └── SplitError                   data that cannot be split as asked
+    ├── ModelError
+    │   ├── FitError                     the estimator refused the data
+    │   ├── PredictError                 the model refused the data
+    │   └── MetricError                  a metric and predictions that do not go together
+    ├── BundleError
+    │   ├── BundleFormatError            not a bundle, or one of a version that is not known here
+    │   ├── CorruptBundleError           a file that is missing, extra or altered
+    │   └── UntrustedTypeError           a type that loading would have to trust
+    ├── StorageError
+    │   ├── ObjectNotFoundError
+    │   ├── ObjectExistsError
+    │   ├── StoreAccessError             permissions, a full disk, an unreachable store
+    │   └── VerificationError            what arrived is not what was sent
+    └── WorkflowError
+        ├── WorkflowFileError            faults found by the check, all of them
+        └── StepFailedError              a step failed: which, and the cause, chained
+
+One sentence says what failed, where, what was expected and what to do. Messages never hold secrets.
+This module imports nothing of Mercury, and nothing that costs time.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+
+def nearest(word: str, choices: Iterable[str], most: int = 3) -> list[str]:
+    """The choices that a mistyped word most likely meant, best first.
+
+    Args:
+        word: What was written.
+        choices: What could have been meant.
+        most: How many to give back at the most.
+
+    Returns:
+        At most `most` choices; empty where nothing is near.
+
+    Examples:
+        >>> nearest("slpit", ["split", "csv"])
+        ['split']
+    """
+    from difflib import get_close_matches
+
+    pool = {choice.lower(): choice for choice in choices}
+    close = get_close_matches(word.lower(), pool, n=most, cutoff=0.6)
+    tail = [low for low in pool if low.rpartition(".")[2] == word.lower() and low not in close]
+    return [pool[low] for low in (tail + close)[:most]]
+
+
+def did_you_mean(word: str, choices: Iterable[str]) -> str:
+    """The end of a message: `` Did you mean 'split'?``, or nothing where nothing is near."""
+    close = nearest(word, choices)
+    return f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
+
+
+class MercuryError(Exception):
+    """What every error of Mercury derives from.
+
+    Attributes:
+        exit_code: What the command exits with: 1 when a job failed, 2 when its input is wrong.
+    """
+
+    exit_code = 1
+
+
+class PluginError(MercuryError):
+    """A provider or a plugin cannot be used."""
+
+    exit_code = 2
+
+
+class UnknownProviderError(PluginError, LookupError):
+    """No plugin that is installed or known has that key."""
+
+    def __init__(self, verb: str, key: str, keys: Sequence[str]) -> None:
+        self.verb, self.key, self.nearest = verb, key, nearest(key, keys)
+        hint = did_you_mean(key, keys) or (
+            f" Keys of this verb: {', '.join(sorted(keys)[:12])}{' …' if len(keys) > 12 else ''}."
+            if keys
+            else " No plugin that is installed provides this verb."
+        )
+        super().__init__(
+            f"No provider {key!r} for {verb!r}.{hint} `mercury-ml providers {verb}` lists them all."
+        )
+
+
+class ProviderNotInstalledError(PluginError, ImportError):
+    """The key is known, and the package that serves it is not installed."""
+
+    def __init__(self, verb: str, key: str, install: str) -> None:
+        self.verb, self.key, self.install = verb, key, install
+        super().__init__(
+            f"The provider {key!r} for {verb!r} is not installed: pip install {install}"
+        )
+
+
+class BrokenProviderError(PluginError, ImportError):
+    """The plugin is installed, and its provider cannot be imported; the cause is chained."""
+
+    def __init__(self, verb: str, key: str, owner: str, target: str, cause: BaseException) -> None:
+        self.verb, self.key, self.owner, self.target = verb, key, owner, target
+        super().__init__(
+            f"The provider {key!r} for {verb!r} of {owner} is installed but broken: "
+            f"loading {target} raised {type(cause).__name__}: {cause}"
+        )
+
+
+class ArgumentsError(PluginError, TypeError):
+    """The provider exists, and what it was given does not fit it.
+
+    Attributes:
+        faults: One sentence a fault, in the order of the parameters.
+    """
+
+    def __init__(self, verb: str, key: str, faults: Sequence[str]) -> None:
+        self.verb, self.key, self.faults = verb, key, tuple(faults)
+        super().__init__(f"Wrong arguments for the provider {key!r} of {verb!r}: {' '.join(faults)}")
+
+
+class AmbiguousProviderError(PluginError, LookupError):
+    """Two distributions bring the same key for the same verb; nothing is chosen silently."""
+
+    def __init__(self, verb: str, key: str, owners: Sequence[str]) -> None:
+        self.verb, self.key, self.owners = verb, key, tuple(owners)
+        super().__init__(
+            f"The provider {key!r} for {verb!r} is in {' and in '.join(owners)}: choose with "
+            f"{' or '.join(repr(f'{key}@{owner}') for owner in owners)}, or set MERCURY_DISABLE_PLUGINS."
+        )
+
+
+class BrokenPluginError(PluginError, ImportError):
+    """A plugin was set aside while strictness was asked for."""
+
+    def __init__(self, reasons: Sequence[str]) -> None:
+        self.reasons = tuple(reasons)
+        super().__init__(f"Plugins were set aside: {' '.join(reasons)}")
+
+
+class DataError(MercuryError, ValueError):
+    """Data that cannot be used as asked."""
+
+
+class ReadError(DataError):
+    """A source that cannot be read as what it is said to be."""
+
+    def __init__(self, source: str, why: str, todo: str = "") -> None:
+        self.source = source
+        super().__init__(f"Cannot read {source}: {why.rstrip('.')}.{' ' + todo if todo else ''}")
+
+
+class MissingColumnsError(DataError, LookupError):
+    """Columns that were named and are not there."""
+
+    exit_code = 2
+
+    def __init__(self, where: str, missing: Sequence[str], columns: Sequence[str]) -> None:
+        self.where, self.missing, self.columns = where, tuple(missing), tuple(columns)
+        shown = ", ".join(columns[:20]) + (" …" if len(columns) > 20 else "")
+        hints = "".join(did_you_mean(name, columns) for name in missing[:3])
+        plural = "s" if len(missing) > 1 else ""
+        super().__init__(
+            f"{where} lacks the column{plural} {', '.join(map(repr, missing))}; it has: {shown}.{hints}"
+        )
+
+
+class ConversionError(DataError):
+    """A column whose values would lose their meaning in another format."""
+
+    def __init__(self, column: str, source: str, target: str, why: str, todo: str = "") -> None:
+        self.column, self.source, self.target = column, source, target
+        super().__init__(
+            f"The column {column!r} cannot go from {source} to {target}: {why.rstrip('.')}."
+            f"{' ' + todo if todo else ''}"
+        )
+
+
+class SplitError(DataError):
+    """Data that cannot be split as asked."""
+
+
+class ModelError(MercuryError):
+    """A model, or what was asked of it."""
+
+
+class FitError(ModelError):
+    """A fitter, or the estimator in it, refused the data."""
+
+    def __init__(self, what: str, why: str, todo: str = "") -> None:
+        super().__init__(f"Cannot fit {what}: {why.rstrip('.')}.{' ' + todo if todo else ''}")
+
+
+class PredictError(ModelError):
+    """A model refused the data that it was to predict."""
+
+    def __init__(self, what: str, why: str, todo: str = "") -> None:
+        super().__init__(f"Cannot predict with {what}: {why.rstrip('.')}.{' ' + todo if todo else ''}")
+
+
+class MetricError(ModelError):
+    """A metric and predictions that do not go together."""
+
+    def __init__(self, metric: str, why: str, todo: str = "") -> None:
+        self.metric = metric
+        super().__init__(
+            f"The metric {metric} cannot be computed: {why.rstrip('.')}.{' ' + todo if todo else ''}"
+        )
+
+
+class BundleError(MercuryError):
+    """A saved model that cannot be used."""
+
+
+class BundleFormatError(BundleError):
+    """Not a bundle, or one of a format version that is not known here."""
+
+    def __init__(self, where: str, why: str) -> None:
+        self.where = where
+        super().__init__(f"{where} is not a bundle that can be loaded: {why.rstrip('.')}.")
+
+
+class CorruptBundleError(BundleError):
+    """A bundle whose files are not those that were written."""
+
+    def __init__(self, where: str, faults: Sequence[str]) -> None:
+        self.where, self.faults = where, tuple(faults)
+        super().__init__(
+            f"The bundle {where} was altered or damaged, and nothing of it was loaded: "
+            f"{'; '.join(faults)}. Copy or save it again."
+        )
+
+
+class UntrustedTypeError(BundleError):
+    """Loading would have to trust types that no list of ours names."""
+
+    def __init__(self, where: str, types: Iterable[str]) -> None:
+        self.where, self.types = where, tuple(sorted(types))
+        names = ", ".join(self.types)
+        listed = ", ".join(map(repr, self.types))
+        super().__init__(
+            f"{where} holds types that are not trusted, and nothing was loaded: {names}. If you know "
+            f"them and trust where the file comes from, load it with trusted=[{listed}]."
+        )
+
+
+class StorageError(MercuryError):
+    """A store, or an object in it."""
+
+
+class ObjectNotFoundError(StorageError, FileNotFoundError):
+    """Nothing is there."""
+
+    def __init__(self, uri: str) -> None:
+        self.uri = uri
+        super().__init__(f"Nothing is stored at {uri}.")
+
+
+class ObjectExistsError(StorageError, FileExistsError):
+    """Something is there, and it was not to be replaced."""
+
+    def __init__(self, uri: str) -> None:
+        self.uri = uri
+        super().__init__(
+            f"{uri} exists already: choose another target, or overwrite='replace' or 'skip'."
+        )
+
+
+class StoreAccessError(StorageError, OSError):
+    """The store, or the disk, refused."""
+
+    def __init__(self, action: str, uri: str, why: str, todo: str = "") -> None:
+        self.action, self.uri = action, uri
+        super().__init__(f"Cannot {action} {uri}: {why.rstrip('.')}.{' ' + todo if todo else ''}")
+
+
+class VerificationError(StorageError):
+    """What arrived is not what was sent."""
+
+    def __init__(self, uri: str, expected: str, found: str) -> None:
+        self.uri, self.expected, self.found = uri, expected, found
+        super().__init__(
+            f"{uri} did not arrive whole: expected {expected}, found {found}. Nothing was published; "
+            f"copy it again."
+        )
+
+
+class WorkflowError(MercuryError):
+    """A workflow that cannot be run, or that failed."""
+
+
+class WorkflowFileError(WorkflowError):
+    """Everything that is wrong with a workflow file, found before any work.
+
+    Attributes:
+        faults: One line each, ``file:line:column: what, what was expected``.
+    """
+
+    exit_code = 2
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("\n".join(faults))
+
+
+class StepFailedError(WorkflowError):
+    """A step of a run failed; the cause is chained."""
+
+    def __init__(self, step: str, where: str, cause: BaseException) -> None:
+        self.step, self.where = step, where
+        exit_code = getattr(cause, "exit_code", None)
+        if isinstance(exit_code, int):
+            self.exit_code = exit_code
+        said = str(cause) if isinstance(cause, MercuryError) else f"{type(cause).__name__}: {cause}"
+        super().__init__(f"{where}: the step {step} failed: {said}")
