@@ -13,6 +13,7 @@
     ├── DataError
     │   ├── ReadError                    a source that cannot be read as what it is said to be
     │   ├── MissingColumnsError          columns that the data lacks: the nearest ones
+    │   ├── UnknownEndingError           a file whose ending does not say what it is
     │   ├── ConversionError              a column that would lose its meaning
     │   └── SplitError                   data that cannot be split as asked
     ├── ModelError
@@ -179,6 +180,18 @@ class MissingColumnsError(DataError, LookupError):
         plural = "s" if len(missing) > 1 else ""
         super().__init__(
             f"{where} lacks the column{plural} {', '.join(map(repr, missing))}; it has: {shown}.{hints}"
+        )
+
+
+class UnknownEndingError(DataError):
+    """A file to write whose ending does not say what it should be."""
+
+    exit_code = 2
+
+    def __init__(self, path: str, endings: Sequence[str]) -> None:
+        self.path, self.endings = path, tuple(endings)
+        super().__init__(
+            f"Cannot tell from the ending of {path} what to write: expected {', '.join(endings[:-1])} or {endings[-1]}."
         )
 
 
