@@ -70,6 +70,15 @@ class SchemaReader(Protocol):
         ...
 
 
+@runtime_checkable
+class NamedSources(Protocol):
+    """A reader whose sources are names that it lists, and not paths: they are not resolved against any directory."""
+
+    def sources(self) -> Sequence[str]:
+        """Every name that can be read."""
+        ...
+
+
 # --- transform ---
 
 

@@ -1,0 +1,80 @@
+"""The bundle as a directory: ``mercury.json``, ``model/``, ``transforms/NN/``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mercury_core import registry
+from mercury_core.bundle import manifest as manifests
+from mercury_core.bundle.bundle import Bundle
+from mercury_core.bundle.transforms import AppliedTransform
+from mercury_core.errors import ArgumentsError, ObjectExistsError, UntrustedTypeError
+from mercury_core.parameters import require
+from mercury_core.storage.atomic import atomic_directory
+from mercury_core.storage.uri import to_path
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from mercury_core.contracts import ModelFormat
+
+
+def save(bundle: Bundle, path: str | Path, *, format: str, overwrite: str, params: Mapping[str, Any]) -> Path:  # noqa: A002
+    """Write a bundle; see `Bundle.save`."""
+    writer = _format(format)
+    require("save", format, writer.save, params, given=("model", "path"))
+    target = to_path(path)
+    if target.exists() and overwrite != "replace":
+        if overwrite == "skip":
+            return target
+        raise ObjectExistsError(str(target))
+    with atomic_directory(target, overwrite=overwrite == "replace") as work:
+        model = writer.save(bundle.model, work / "model", **params)
+        transforms = []
+        for place, step in enumerate(bundle.transforms):
+            name = "" if step.is_function else f"transforms/{place:02d}"
+            step.save(work / name)
+            transforms.append(manifests.SavedTransform(step.use, step.id, dict(step.params), name))
+        manifests.write(
+            work,
+            manifests.Manifest(
+                format_version=manifests.FORMAT_VERSION,
+                model=manifests.SavedModel(format, model.relative_to(work).as_posix()),
+                transforms=transforms,
+                signature=bundle.signature,
+                metrics=bundle.metrics,
+                run=bundle.run,
+                packages=bundle.packages(),
+                files=manifests.proofs_of(work),
+            ),
+        )
+    return target
+
+
+def load(path: str | Path, *, trusted: Collection[str]) -> Bundle:
+    """Read a bundle; see `Bundle.load`."""
+    directory = to_path(path)
+    found = manifests.read(directory)
+    # A registered key is code that was installed on purpose; a reference could name any function of the machine.
+    named = [found.model.format, *(step.use for step in found.transforms)]
+    foreign = {name for name in named if ":" in name} - set(trusted)
+    if foreign:
+        raise UntrustedTypeError(str(directory), foreign)
+    transforms = [_transform(step, directory, trusted) for step in found.transforms]
+    model = _format(found.model.format).load(directory / found.model.path, trusted=trusted)
+    return Bundle(model, transforms, found.signature, metrics=found.metrics, run=found.run)
+
+
+def _format(key: str) -> ModelFormat:
+    found: Any = registry.resolve("save", key)
+    if not (hasattr(found, "save") and hasattr(found, "load")):
+        raise ArgumentsError("save", key, [f"{key!r} writes tables and dicts, not models: choose a model format."])
+    model_format: ModelFormat = found
+    return model_format
+
+
+def _transform(step: manifests.SavedTransform, directory: Path, trusted: Collection[str]) -> AppliedTransform:
+    provider: Any = registry.resolve("transform", step.use)
+    work = provider.load(directory / step.path, trusted=trusted) if step.path else provider
+    return AppliedTransform(step.use, step.params, work, id=step.id)
