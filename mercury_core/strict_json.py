@@ -1,4 +1,4 @@
-"""JSON in the strict sense: what scripts and other languages can read. NaN and infinity, which JSON lacks, become null."""
+"""JSON in the strict sense: NaN and infinity, which it lacks, become null."""
 
 from __future__ import annotations
 

@@ -1,0 +1,37 @@
+"""The command ``mercury-ml``: it parses, calls and prints; what it calls is public Python.
+
+Results go to stdout, progress and errors to stderr. Exit codes: 0 it worked; 1 the job failed; 2 the input is wrong;
+130 after Ctrl-C. Whoever reads the output may stop reading at any time: that is no failure.
+"""
+
+from __future__ import annotations
+
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        argv: The arguments without the program's name; those of the process by default.
+
+    Returns:
+        The exit code.
+    """
+    from mercury_core.cli import output
+    from mercury_core.cli.parser import parse
+
+    try:
+        execute, args = parse(list(sys.argv[1:] if argv is None else argv))
+    except SystemExit as done:  # argparse has printed help, or what is wrong with the arguments
+        output.flush()
+        return done.code if isinstance(done.code, int) else 2
+    try:
+        return execute(args)
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  nobody is shown a traceback unasked
+        output.say(output.sentence(error, debug=args.debug))
+        return output.exit_code(error)

@@ -1,0 +1,29 @@
+"""Find every fault of a workflow file, and do no work.
+
+Unknown keys and providers, wrong parameters, unresolved references, missing columns.
+"""
+
+from __future__ import annotations
+
+from mercury_core.cli import output
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+
+
+def arguments(parser: ArgumentParser) -> None:
+    """Add the arguments of the command."""
+    parser.add_argument("file", metavar="FILE", help="the workflow file (YAML)")
+    parser.add_argument(
+        "overrides", metavar="KEY=VALUE", nargs="*", help="set a value of the file, as fit.params.max_iter=50"
+    )
+
+
+def execute(args: Namespace) -> int:
+    """Check the file."""
+    from mercury_core.workflow import check_workflow
+
+    check_workflow(args.file, args.overrides)
+    output.write(f"{args.file}: no faults.")
+    return 0

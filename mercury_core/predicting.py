@@ -1,0 +1,144 @@
+"""Predictions of a stored model, from a source to a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mercury_core.errors import PredictError, UnknownEndingError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+    from typing import Any
+
+    import pyarrow as pa
+
+    from mercury_core.data import DataSet, Predictions
+
+ENDINGS = (".parquet", ".csv", ".json", ".jsonl")
+
+
+def predict_to_file(
+    model: str | Path,
+    source: str | Path,
+    target: str | Path,
+    *,
+    reader: str | Callable[..., Any] | None = None,
+    trusted: Collection[str] = (),
+    **params: Any,
+) -> pa.Table:
+    """Predict every row of a source and write a table of it, whole or not at all.
+
+    Only the columns that the model was trained on are read, and those of its index.
+
+    Args:
+        model: A stored bundle, a path or a URI.
+        source: What the reader reads.
+        target: The file to write, replaced where it exists: ``.parquet``, ``.csv``, ``.json`` (one array of objects) or ``.jsonl``
+            (one object a line).
+        reader: A key, a reference or a callable; by default what the ending of the source says.
+        trusted: Types, by full name, to trust beyond the lists of the plugins.
+        **params: The reader's own parameters.
+
+    Returns:
+        What was written: see `prediction_table`.
+
+    Raises:
+        UnknownEndingError: A target of another ending.
+        MissingColumnsError: The source lacks columns that the model needs.
+        StoreAccessError: The target cannot be written.
+    """
+    target = Path(target)
+    if target.suffix.lower() not in ENDINGS:
+        raise UnknownEndingError(str(target), ENDINGS)
+    from mercury_core.tasks import load_model, read_data_bunch
+
+    bundle = load_model(model, trusted=trusted)
+    signature = bundle.signature
+    roles: dict[str, Any] = {"features": signature.input_names or "*"}
+    if signature.index:
+        roles["index"] = list(signature.index)
+    data_set = read_data_bunch(source, reader=reader, roles=roles, **params)["data"]
+    table = prediction_table(data_set, bundle.predict(data_set))
+    _write(table, target)
+    return table
+
+
+def prediction_table(data_set: DataSet, predictions: Predictions) -> pa.Table:
+    """Lay predictions beside the index of the rows that they are for.
+
+    Args:
+        data_set: The rows that were predicted.
+        predictions: One a row, in the same order.
+
+    Returns:
+        The index columns; ``prediction``, or ``prediction_TARGET`` each where there are several targets; ``score_CLASS`` each,
+        where the model gives scores.
+
+    Raises:
+        PredictError: Two of these columns would have the same name.
+    """
+    import pyarrow as pa
+
+    columns: list[tuple[str, Any]] = []
+    if "index" in data_set:
+        columns += _columns(data_set["index"])
+    values = _columns(predictions.values)
+    columns += [("prediction" if len(values) == 1 else f"prediction_{name}", column) for name, column in values]
+    if predictions.scores is not None:
+        scores = _columns(predictions.scores)
+        classes = predictions.classes or [name for name, _ in scores]
+        columns += [(f"score_{label}", column) for label, (_, column) in zip(classes, scores, strict=True)]
+    names = [name for name, _ in columns]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise PredictError(
+            "this model into a table",
+            f"it would have the column {twice[0]!r} twice",
+            "Rename the index column or the class of that name in the training data.",
+        )
+    return pa.table([column for _, column in columns], names=names)
+
+
+def _columns(wrapper: Any) -> list[tuple[str, Any]]:
+    table = wrapper.to("arrow").underlying
+    return list(zip(wrapper.field_names, table.columns, strict=True))
+
+
+def _write(table: pa.Table, target: Path) -> None:
+    from mercury_core.storage.atomic import atomic_file
+
+    with atomic_file(target) as beside:
+        match target.suffix.lower():
+            case ".parquet":
+                from pyarrow import parquet
+
+                parquet.write_table(table, beside)
+            case ".csv":
+                from pyarrow import csv
+
+                csv.write_csv(_plain(table), beside)
+            case ending:
+                _write_json(table, beside, lines=ending == ".jsonl")
+
+
+def _plain(table: pa.Table) -> pa.Table:
+    """The same table with categories spelt out, since a text file has no other way to hold them."""
+    import pyarrow as pa
+
+    fields = [
+        field.with_type(field.type.value_type) if pa.types.is_dictionary(field.type) else field
+        for field in table.schema
+    ]
+    return table.cast(pa.schema(fields))
+
+
+def _write_json(table: pa.Table, path: Path, *, lines: bool) -> None:
+    from mercury_core.strict_json import dumps
+
+    rows = (dumps(row) for row in table.to_pylist())
+    with path.open("w", encoding="utf-8") as file:
+        if lines:
+            file.writelines(f"{row}\n" for row in rows)
+        else:
+            file.write("[" + ",\n ".join(rows) + "]\n")
