@@ -1,0 +1,197 @@
+"""Every job of this project: ``nox -l`` lists them, ``nox -s NAME`` runs one, in an environment of its own."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nox
+
+ROOT = Path(__file__).parent
+PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
+PYTHONS = ("3.11", "3.12", "3.13")
+PLUGINS = sorted(path.name.removeprefix("mercury-") for path in (ROOT / "plugins").glob("mercury-*"))
+
+RUNNING = f"{sys.version_info.major}.{sys.version_info.minor}"
+OTHERS = tuple(version for version in PYTHONS if version != RUNNING)
+#: Tests run beside each other: numeric libraries that each took every core would only wait for one another.
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+
+nox.options.sessions = ["tests", "lint", "types"]
+nox.options.error_on_missing_interpreters = False
+
+
+def _runs(python: str, version: str) -> bool:
+    """Whether a command is that Python: a version manager's stand-in may be there, and refuse."""
+    ask = [python, "-c", "import sys, venv, zlib; print('%d.%d' % sys.version_info[:2])"]
+    try:
+        said = subprocess.run(ask, capture_output=True, text=True, timeout=30, check=False).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return said.strip() == version
+
+
+def _put_on_path(version: str) -> None:
+    """Let nox find an interpreter that works, where one is installed, even behind a version manager."""
+    command = f"python{version}"
+    if (found := shutil.which(command)) and _runs(found, version):
+        return
+    homes = (
+        os.environ.get("PYENV_ROOT", "~/.pyenv") + "/versions",
+        "~/.local/share/uv/python",
+        "~/.asdf/installs/python",
+    )
+    for home in homes:
+        for python in sorted(Path(home).expanduser().glob(f"*{version}*/bin/{command}"), reverse=True):
+            if _runs(str(python), version):
+                os.environ["PATH"] = os.pathsep.join([str(python.parent), os.environ["PATH"]])
+                return
+
+
+for _version in PYTHONS:
+    _put_on_path(_version)
+
+
+def _plugin_ids() -> list[str]:
+    return [f"{name}{version and '-'}{version}" for name in PLUGINS for version in ("", *OTHERS)]
+
+
+def _install(session: nox.Session, *what: str, groups: tuple[str, ...] = ()) -> None:
+    """Install with pip, held to the versions that this project was tested with."""
+    tools = [tool for group in groups for tool in nox.project.dependency_groups(PYPROJECT, group)]
+    session.install("--constraint", "constraints.txt", *what, *tools)
+
+
+def _editable(*paths: str) -> list[str]:
+    return [word for path in paths for word in ("--editable", path)]
+
+
+def _plugin_paths() -> list[str]:
+    return [f"./plugins/mercury-{name}" for name in PLUGINS]
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """Run examples/penguins from data to a stored model and a file of predictions."""
+    _install(session, ".", "./plugins/mercury-sklearn")
+    home = Path("examples/penguins")
+    session.run("mercury-ml", "run", str(home / "workflow.yaml"), "--runs", str(home / "runs"))
+    source, predictions = str(home / "data/penguins.csv"), home / "out/predictions.csv"
+    predictions.parent.mkdir(exist_ok=True)
+    session.run(
+        *("mercury-ml", "predict", str(home / "models/penguins"), source, "--to", str(predictions)),
+        *("null_values=[NA]", "strings_can_be_null=true"),
+    )
+    with predictions.open(encoding="utf-8") as lines:
+        first = [line.rstrip() for line, _ in zip(lines, range(4), strict=False)]
+    told = f"""
+The workflow {home / "workflow.yaml"} read {source}, fitted a model on 70 % of it and measured it on the rest.
+The model is in {home / "models/penguins"} and, under the id of the run, in {home / "store/penguins"}.
+Each run is recorded in {home / "runs"}. `mercury-ml predict` then loaded the saved model and wrote
+{predictions}, which begins:
+
+    {(chr(10) + "    ").join(first)}
+
+Change a line of {home / "workflow.yaml"} and run it again, or say it on the command line:
+
+    mercury-ml run {home / "workflow.yaml"} fit.params.max_iter=20
+"""
+    session.log(told)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run every test on this interpreter: core, plugins, integration, third parties, and the examples in docstrings."""
+    _install(session, *_editable(".[pandas,polars]", *_plugin_paths()), groups=("test", "build"))
+    if session.posargs:
+        session.run("python", "-m", "pytest", "-W", "error", *session.posargs)
+        return
+    packages = ["mercury_core", *(f"plugins/mercury-{name}/mercury_{name}" for name in PLUGINS)]
+    session.run(
+        *("python", "-m", "pytest", "-W", "error", "-n", "2", "--doctest-modules", "tests", *packages),
+        *("--cov", "--cov-report=term", "--durations=10"),
+        env=ONE_THREAD,
+    )
+
+
+@nox.session(python=PYTHONS)
+def core(session: nox.Session) -> None:
+    """Test the core with nothing else installed, on every supported Python that is found."""
+    _install(session, *_editable("."), groups=("test",))
+    session.run("python", "-m", "pytest", "-W", "error", "-n", "2", "tests/core", env=ONE_THREAD)
+
+
+@nox.session
+@nox.parametrize(
+    ("python", "plugin"), [(python, name) for name in PLUGINS for python in (None, *OTHERS)], ids=_plugin_ids()
+)
+def plugin(session: nox.Session, plugin: str) -> None:
+    """Test one plugin, alone with the core; NAME runs on this interpreter, NAME-3.x on another."""
+    _install(session, *_editable(".", f"./plugins/mercury-{plugin}"), groups=("test",))
+    session.run("python", "-m", "pytest", "-W", "error", "-n", "2", f"tests/{plugin}", env=ONE_THREAD)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style, format, the walls between the parts, and that no file holds a path of somebody's machine."""
+    _install(session, *_editable(".", *_plugin_paths()), groups=("lint",))
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("lint-imports", "--no-cache")
+    _refuse_machine_paths(session)
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check the types, strictly."""
+    _install(session, *_editable(".[pandas,polars]", *_plugin_paths()), groups=("types",))
+    packages = [f"plugins/mercury-{name}/mercury_{name}" for name in PLUGINS]
+    session.run("mypy", "mercury_core", "noxfile.py", *packages)
+
+
+@nox.session
+def dist(session: nox.Session) -> None:
+    """Build wheels and sdists, install them into bare environments, use them outside this tree."""
+    _install(session, groups=("test", "build"))
+    session.run("python", "-m", "pytest", "-W", "error", "tests/integration/test_dist.py")
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measure the published figures against their peers, by turns; name programs to run only those."""
+    _install(session, ".[pandas,polars]", *_plugin_paths(), groups=("bench",))
+    programs = session.posargs or sorted(
+        path.name for path in Path("benchmarks").glob("*.py") if path.name != "harness.py"
+    )
+    missed = []
+    for name in programs:
+        try:
+            session.run("python", f"benchmarks/{Path(name).stem}.py")
+        except nox.command.CommandFailed:
+            missed.append(name)
+    if missed:
+        session.error(f"a limit was missed in: {', '.join(missed)}")
+
+
+def _refuse_machine_paths(session: nox.Session) -> None:
+    """Look for absolute paths of a home or of a checkout in what git tracks."""
+    tracked = subprocess.run(["git", "ls-files", "-z"], capture_output=True, text=True, cwd=ROOT, check=True).stdout
+    path = re.compile(r"(?<![\w.$}:/-])/(?:home|Users|root|opt|work|farm)/\w")
+    found = []
+    for name in filter(None, tracked.split("\0")):
+        text = (ROOT / name).read_bytes()
+        if b"\0" in text[:8192]:
+            continue
+        for number, line in enumerate(text.decode(errors="replace").splitlines(), 1):
+            if path.search(line):
+                found.append(f"{name}:{number}: {line.strip()[:120]}")
+    if found:
+        session.error("paths of one machine in tracked files:\n" + "\n".join(found))
+
+
+if __name__ == "__main__":
+    sys.exit("run it with nox: pip install nox && nox -l")
