@@ -14,20 +14,21 @@ Examples:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 from mercury_core import registry
+from mercury_core.calling import first_parameter, name_of, reference_to, takes, works_on_bunch
 from mercury_core.errors import ArgumentsError, DataError, MetricError, MissingColumnsError
 from mercury_core.parameters import require
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
+    from pathlib import Path
     from typing import Any
 
     from mercury_core.bundle import Bundle
     from mercury_core.contracts import Fitted, Model
-    from mercury_core.data import DataBunch, DataSet, Predictions
+    from mercury_core.data import DataBunch, DataSet
 
     Provided = str | Callable[..., Any]
     Source = str | Path
@@ -79,9 +80,9 @@ def _read(source: Source, reader: Provided | None, roles: Mapping[str, Any], par
 
         reader = reader_for(source)
     read = registry.resolve("read", reader)
-    require("read", _name(reader), read, params, given=GIVEN["read"])
+    require("read", name_of(reader), read, params, given=GIVEN["read"])
     roles = normalise(roles)
-    handed = {"columns": columns_of(roles)} if _takes(read, "columns") else {}
+    handed = {"columns": columns_of(roles)} if takes(read, "columns") else {}
     try:
         table = read(str(source), **handed, **params)
     except MissingColumnsError as error:
@@ -96,8 +97,8 @@ def transform_data_bunch(
 
     Args:
         bunch: The data.
-        transform: A key, a reference, a transformer, a fitted transform, or a function: one whose first parameter is annotated
-            `DataBunch` gets the bunch, any other gets one data set after the other.
+        transform: A key, a reference, a transformer, a fitted transform, or a function: one whose first parameter is
+            annotated `DataBunch` gets the bunch, any other gets one data set after the other.
         data: The data sets that a function on the bunch gets, all by default; its result takes their place.
         **params: The provider's own parameters.
 
@@ -109,23 +110,25 @@ def transform_data_bunch(
         DataError: There is no data set ``train`` to fit on.
     """
     provider = registry.resolve("transform", transform) if isinstance(transform, str) else transform
-    name = _name(transform)
-    if _works_on_bunch(provider):
-        require("transform", name, provider, params, given=(_first_parameter(provider),))
+    name = name_of(transform)
+    if works_on_bunch(provider):
+        require("transform", name, provider, params, given=(first_parameter(provider),))
         return _transform_sets(bunch, provider, data, params)
     if data is not None:
-        raise ArgumentsError("transform", name, ["'data' is for functions on the bunch; this one is applied to every data set."])
+        raise ArgumentsError(
+            "transform", name, ["'data' is for functions on the bunch; this one is applied to every data set."]
+        )
     work: Any = provider
     if isinstance(provider, type):
         require("transform", name, provider, params)
         work = provider(**params)
     elif not hasattr(work, "fit") and not hasattr(work, "apply"):
-        require("transform", name, provider, params, given=(_first_parameter(provider),))
+        require("transform", name, provider, params, given=(first_parameter(provider),))
     if hasattr(work, "fit"):
         if "train" not in bunch:
             raise DataError(
-                f"The transform {name!r} is fitted on the data set 'train', and the bunch has only: {', '.join(bunch)}. "
-                f"Split it first, or name a source 'train'."
+                f"The transform {name!r} is fitted on the data set 'train', and the bunch has only: "
+                f"{', '.join(bunch)}. Split it first, or name a source 'train'."
             )
         work = work.fit(bunch)
     return _apply(bunch, transform, work, params)
@@ -137,7 +140,7 @@ def _apply(bunch: DataBunch, transform: Any, work: Any, params: Mapping[str, Any
 
     first = bunch["train"] if "train" in bunch else next(iter(bunch.values()))
     inputs = fields_of(first.features) if "features" in first else ()
-    applied = AppliedTransform(_reference(transform), dict(params), work, inputs)
+    applied = AppliedTransform(reference_to(transform), dict(params), work, inputs)
     return bunch.transform(applied)
 
 
@@ -176,7 +179,7 @@ def fit_model(bunch: DataBunch, fitter: Provided = "sklearn.fit", **params: Any)
     from mercury_core.bundle import Bundle
 
     provider = registry.resolve("fit", fitter)
-    require("fit", _name(fitter), provider, params, given=GIVEN["fit"])
+    require("fit", name_of(fitter), provider, params, given=GIVEN["fit"])
     if "train" not in bunch:
         raise DataError(f"A model is fitted on the data set 'train', and the bunch has only: {', '.join(bunch)}.")
     return Bundle.of(provider(bunch, **params), bunch)
@@ -219,10 +222,12 @@ def _metric(metric: Provided | Mapping[str, Any]) -> tuple[str, Any, dict[str, A
     params = dict(metric) if isinstance(metric, Mapping) else {"use": metric}
     use = params.pop("use", None)
     if use is None:
-        raise ArgumentsError("evaluate", str(params), ["A metric given as a mapping needs 'use', the key of the metric."])
-    label = params.pop("name", None) or _name(use)
+        raise ArgumentsError(
+            "evaluate", str(params), ["A metric given as a mapping needs 'use', the key of the metric."]
+        )
+    label = params.pop("name", None) or name_of(use)
     provider = registry.resolve("evaluate", use)
-    require("evaluate", _name(use), provider, params, given=GIVEN["evaluate"])
+    require("evaluate", name_of(use), provider, params, given=GIVEN["evaluate"])
     return label, provider, params
 
 
@@ -230,13 +235,15 @@ def _measure(
     model: Bundle | Model, data_set: DataSet, name: str, planned: Sequence[tuple[str, Any, dict[str, Any]]]
 ) -> dict[str, Any]:
     if "targets" not in data_set:
-        raise MetricError(planned[0][0], f"the data set {name!r} has no targets", "Name them in the roles of the reader.")
+        raise MetricError(
+            planned[0][0], f"the data set {name!r} has no targets", "Name them in the roles of the reader."
+        )
     predictions = model.predict(data_set)
     weight = {}
     if "sample_weight" in data_set:
         weight = {"sample_weight": data_set["sample_weight"].to("numpy").underlying.ravel()}
     return {
-        label: metric(data_set.targets, predictions, **(weight if _takes(metric, "sample_weight") else {}), **params)
+        label: metric(data_set.targets, predictions, **(weight if takes(metric, "sample_weight") else {}), **params)
         for label, metric, params in planned
     }
 
@@ -354,7 +361,9 @@ def store_artifact(
     key = format or target.suffix.removeprefix(".")
     writer: Any = registry.resolve("save", key)
     if not hasattr(writer, "write"):
-        raise ArgumentsError("save", key, [f"{key!r} writes models, not tables and dicts: choose a format of artifacts."])
+        raise ArgumentsError(
+            "save", key, [f"{key!r} writes models, not tables and dicts: choose a format of artifacts."]
+        )
     require("save", key, writer.write, params, given=GIVEN["save"])
     if target.exists() and overwrite == "error":
         raise ObjectExistsError(str(target))
@@ -369,40 +378,3 @@ def _send(saved: Path, remote: str | None, overwrite: str) -> str:
     from mercury_core.storage import copy
 
     return str(copy(str(saved), remote, overwrite=overwrite).target)
-
-
-def _takes(provider: Any, name: str) -> bool:
-    from inspect import signature
-
-    return name in signature(provider).parameters
-
-
-def _first_parameter(provider: Any) -> str:
-    from inspect import signature
-
-    return next(iter(signature(provider).parameters), "")
-
-
-def _works_on_bunch(provider: Any) -> bool:
-    if isinstance(provider, type) or hasattr(provider, "fit") or hasattr(provider, "apply"):
-        return False
-    from inspect import signature
-
-    first = next(iter(signature(provider).parameters.values()), None)
-    annotation = first.annotation if first is not None else None
-    return (annotation if isinstance(annotation, str) else getattr(annotation, "__name__", "")).endswith("DataBunch")
-
-
-def _name(provider: Any) -> str:
-    return provider if isinstance(provider, str) else getattr(provider, "__qualname__", type(provider).__name__)
-
-
-def _reference(provider: Any) -> str:
-    """How a bundle can find a transform again: its key, or ``module:name``; nothing where neither leads to it."""
-    if isinstance(provider, str):
-        return provider
-    maker = provider if hasattr(provider, "__qualname__") else type(provider)
-    if maker is not provider and not hasattr(maker, "load"):
-        return ""
-    module, name = getattr(maker, "__module__", ""), maker.__qualname__
-    return f"{module}:{name}" if module != "__main__" and name.isidentifier() else ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mercury_core import registry
@@ -16,6 +15,7 @@ from mercury_core.storage.uri import to_path
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
+    from pathlib import Path
 
     from mercury_core.contracts import ModelFormat
 

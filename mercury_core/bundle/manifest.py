@@ -65,9 +65,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 def proofs_of(directory: Path) -> dict[str, FileProof]:
     """Size and hash of every file below a directory, but for the manifest at its top."""
     files = sorted(path for path in directory.rglob("*") if path.is_file() and path != directory / NAME)
-    return {
-        path.relative_to(directory).as_posix(): FileProof(path.stat().st_size, sha256_of(path)) for path in files
-    }
+    return {path.relative_to(directory).as_posix(): FileProof(path.stat().st_size, sha256_of(path)) for path in files}
 
 
 def write(directory: Path, manifest: Manifest) -> None:
@@ -86,7 +84,7 @@ def write(directory: Path, manifest: Manifest) -> None:
 
 
 def read(directory: Path) -> Manifest:
-    """Read ``mercury.json`` and prove the files: sizes, hashes, nothing missing, nothing extra, nothing that leads outside.
+    """Read ``mercury.json`` and prove the files: sizes, hashes, none missing, none extra, none that leads outside.
 
     Args:
         directory: The bundle.
@@ -108,7 +106,9 @@ def read(directory: Path) -> Manifest:
     try:
         version = msgspec.json.decode(content, type=_Version).format_version
         if version != FORMAT_VERSION:
-            why = f"its format version is {version}, this Mercury reads {FORMAT_VERSION}: install a version that reads it"
+            why = (
+                f"its format version is {version}, this Mercury reads {FORMAT_VERSION}: install a version that reads it"
+            )
             raise BundleFormatError(str(directory), why)
         manifest = msgspec.json.decode(content, type=Manifest)
     except msgspec.MsgspecError as error:

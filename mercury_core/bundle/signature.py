@@ -58,8 +58,8 @@ class Signature:
     def fit_rows(self, data_set: DataSet) -> DataSet:
         """Give raw rows the columns and the types that the model was trained on.
 
-        Columns that the model does not know are left out; integers become floats where floats were seen in training; nothing that
-        would lose its value is changed.
+        Columns that the model does not know are left out; integers become floats where floats were seen in training;
+        nothing that would lose its value is changed.
 
         Args:
             data_set: Raw rows.
@@ -137,7 +137,11 @@ def _cast(column: pa.ChunkedArray, field: Field) -> pa.ChunkedArray:
         except pa.ArrowInvalid as error:
             raise ConversionError(field.name, str(found), field.type, str(error).splitlines()[0]) from error
     raise ConversionError(
-        field.name, str(found), field.type, "the model was trained on the latter", "Give it the type of the training data."
+        field.name,
+        str(found),
+        field.type,
+        "the model was trained on the latter",
+        "Give it the type of the training data.",
     )
 
 

@@ -40,8 +40,8 @@ class DatasetReader:
             columns: The columns to read; None for all.
 
         Returns:
-            A table of the features under scikit-learn's own names and of ``target``: the name of the class, or for diabetes
-            the number.
+            A table of the features under scikit-learn's own names and of ``target``: the name of the class, or for
+            diabetes the number.
 
         Raises:
             ReadError: There is no such data set.
