@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from mercury_core import Provider, hookimpl
-
 from mercury_sklearn.metric_names import METRICS
 
 #: The version of Mercury's hooks and contracts that this plugin was written for.
