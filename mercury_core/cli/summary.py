@@ -62,4 +62,4 @@ def _number(value: Any) -> str:
     """Four decimals of what is near one, four digits of anything else: run.json has the rest."""
     if isinstance(value, float):
         return f"{value:.4f}" if 1e-3 <= abs(value) < 1e4 or value == 0 else f"{value:.4g}"
-    return str(value)
+    return "–" if value is None else str(value)
