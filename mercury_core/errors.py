@@ -5,6 +5,7 @@
     MercuryError                         .exit_code: 1 the job failed, 2 the input is wrong
     ├── PluginError
     │   ├── UnknownProviderError         no plugin anywhere has that key: the nearest keys
+    │   │   └── UnknownReferenceError    a 'module:name' that leads nowhere
     │   ├── ProviderNotInstalledError    a known key, a missing package: the pip line
     │   ├── BrokenProviderError          installed, and fails: the cause, chained
     │   ├── ArgumentsError               the provider is fine, its arguments are not
@@ -14,6 +15,8 @@
     │   ├── ReadError                    a source that cannot be read as what it is said to be
     │   ├── MissingColumnsError          columns that the data lacks: the nearest ones
     │   ├── UnknownEndingError           a file whose ending does not say what it is
+    │   ├── MissingNameError             a role or a data set that is not there: the nearest
+    │   ├── RolesError                   roles that say nothing, or contradict one another
     │   ├── ConversionError              a column that would lose its meaning
     │   └── SplitError                   data that cannot be split as asked
     ├── ModelError
@@ -28,6 +31,7 @@
     │   ├── ObjectNotFoundError
     │   ├── ObjectExistsError
     │   ├── StoreAccessError             permissions, a full disk, an unreachable store
+    │   ├── UriError                     a URI or path that names nothing that can be used
     │   └── VerificationError            what arrived is not what was sent
     └── WorkflowError
         ├── WorkflowFileError            faults found by the check, all of them
@@ -92,7 +96,7 @@ class PluginError(MercuryError):
 class UnknownProviderError(PluginError, LookupError):
     """No plugin that is installed or known has that key."""
 
-    def __init__(self, verb: str, key: str, keys: Sequence[str]) -> None:
+    def __init__(self, verb: str, key: str, keys: Sequence[str], set_aside: Sequence[str] = ()) -> None:
         self.verb, self.key, self.nearest = verb, key, nearest(key, keys)
         hint = did_you_mean(key, keys) or (
             f" Keys of this verb: {', '.join(sorted(keys)[:12])}{' …' if len(keys) > 12 else ''}."
@@ -101,6 +105,19 @@ class UnknownProviderError(PluginError, LookupError):
         )
         super().__init__(
             f"No provider {key!r} for {verb!r}.{hint} `mercury-ml providers {verb}` lists them all."
+            f"{f' Plugins that were set aside: {chr(32).join(set_aside)}' if set_aside else ''}"
+        )
+
+
+class UnknownReferenceError(UnknownProviderError):
+    """A ``module:name`` that leads nowhere."""
+
+    def __init__(self, verb: str, reference: str, why: str, hint: str = "") -> None:
+        self.verb, self.key, self.nearest = verb, reference, []
+        MercuryError.__init__(
+            self,
+            f"The reference {reference!r} for {verb!r} leads nowhere: {why}.{hint} Expected 'package.module:name', "
+            f"importable from where Python runs.",
         )
 
 
@@ -109,9 +126,7 @@ class ProviderNotInstalledError(PluginError, ImportError):
 
     def __init__(self, verb: str, key: str, install: str) -> None:
         self.verb, self.key, self.install = verb, key, install
-        super().__init__(
-            f"The provider {key!r} for {verb!r} is not installed: pip install {install}"
-        )
+        super().__init__(f"The provider {key!r} for {verb!r} is not installed: pip install {install}")
 
 
 class BrokenProviderError(PluginError, ImportError):
@@ -168,19 +183,36 @@ class ReadError(DataError):
         super().__init__(f"Cannot read {source}: {why.rstrip('.')}.{' ' + todo if todo else ''}")
 
 
-class MissingColumnsError(DataError, LookupError):
+class MissingColumnsError(DataError, KeyError):
     """Columns that were named and are not there."""
 
     exit_code = 2
+    __str__ = Exception.__str__  # A KeyError would show the repr of its message.
 
     def __init__(self, where: str, missing: Sequence[str], columns: Sequence[str]) -> None:
         self.where, self.missing, self.columns = where, tuple(missing), tuple(columns)
         shown = ", ".join(columns[:20]) + (" …" if len(columns) > 20 else "")
         hints = "".join(did_you_mean(name, columns) for name in missing[:3])
         plural = "s" if len(missing) > 1 else ""
-        super().__init__(
-            f"{where} lacks the column{plural} {', '.join(map(repr, missing))}; it has: {shown}.{hints}"
-        )
+        super().__init__(f"{where} lacks the column{plural} {', '.join(map(repr, missing))}; it has: {shown}.{hints}")
+
+
+class MissingNameError(DataError, KeyError):
+    """A role that a data set lacks, or a data set that a bunch lacks."""
+
+    exit_code = 2
+    __str__ = Exception.__str__
+
+    def __init__(self, where: str, what: str, missing: str, names: Sequence[str]) -> None:
+        self.where, self.missing, self.names = where, missing, tuple(names)
+        has = f"it has: {', '.join(names)}" if names else "it is empty"
+        super().__init__(f"{where} lacks the {what} {missing!r}; {has}.{did_you_mean(missing, names)}")
+
+
+class RolesError(DataError):
+    """Roles that say nothing, or contradict one another."""
+
+    exit_code = 2
 
 
 class UnknownEndingError(DataError):
@@ -201,8 +233,7 @@ class ConversionError(DataError):
     def __init__(self, column: str, source: str, target: str, why: str, todo: str = "") -> None:
         self.column, self.source, self.target = column, source, target
         super().__init__(
-            f"The column {column!r} cannot go from {source} to {target}: {why.rstrip('.')}."
-            f"{' ' + todo if todo else ''}"
+            f"The column {column!r} cannot go from {source} to {target}: {why.rstrip('.')}.{' ' + todo if todo else ''}"
         )
 
 
@@ -233,9 +264,7 @@ class MetricError(ModelError):
 
     def __init__(self, metric: str, why: str, todo: str = "") -> None:
         self.metric = metric
-        super().__init__(
-            f"The metric {metric} cannot be computed: {why.rstrip('.')}.{' ' + todo if todo else ''}"
-        )
+        super().__init__(f"The metric {metric} cannot be computed: {why.rstrip('.')}.{' ' + todo if todo else ''}")
 
 
 class BundleError(MercuryError):
@@ -291,9 +320,7 @@ class ObjectExistsError(StorageError, FileExistsError):
 
     def __init__(self, uri: str) -> None:
         self.uri = uri
-        super().__init__(
-            f"{uri} exists already: choose another target, or overwrite='replace' or 'skip'."
-        )
+        super().__init__(f"{uri} exists already: choose another target, or overwrite='replace' or 'skip'.")
 
 
 class StoreAccessError(StorageError, OSError):
@@ -304,14 +331,23 @@ class StoreAccessError(StorageError, OSError):
         super().__init__(f"Cannot {action} {uri}: {why.rstrip('.')}.{' ' + todo if todo else ''}")
 
 
+class UriError(StorageError, ValueError):
+    """A URI or a path that names nothing that can be used."""
+
+    exit_code = 2
+
+    def __init__(self, uri: str, why: str, todo: str) -> None:
+        self.uri = uri
+        super().__init__(f"Cannot use {uri!r} as a place: {why.rstrip('.')}. {todo}")
+
+
 class VerificationError(StorageError):
     """What arrived is not what was sent."""
 
     def __init__(self, uri: str, expected: str, found: str) -> None:
         self.uri, self.expected, self.found = uri, expected, found
         super().__init__(
-            f"{uri} did not arrive whole: expected {expected}, found {found}. Nothing was published; "
-            f"copy it again."
+            f"{uri} did not arrive whole: expected {expected}, found {found}. Nothing was published; copy it again."
         )
 
 

@@ -1,0 +1,124 @@
+"""Temporary names beside a target, each used by one writer at a time, and taken over when that writer is dead.
+
+A writer holds a lock (``flock``) on the file or directory itself for as long as it uses the name; the system drops the
+lock when the process dies. So the next writer to the same target knows a leftover from a file in use, and it looks at a
+few names only, never through a directory.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # Windows: every name is a fresh one, and leftovers stay
+    fcntl = None  # type: ignore[assignment]
+
+PREFIX = ".mercury-tmp-"
+_SLOTS = 8
+_FLAGS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+_OPEN_DIRECTORY = _FLAGS | os.O_RDONLY | getattr(os, "O_DIRECTORY", 0)
+_OPEN_FILE = _FLAGS | os.O_RDWR | os.O_CREAT
+_NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
+
+
+class Slot:
+    """A temporary name in use; `close` when what stood under it is published or removed."""
+
+    def __init__(self, path: Path, lock: int | None) -> None:
+        self.path, self._lock = path, lock
+
+    def close(self) -> None:
+        """Let others have the name."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+
+def take(target: Path, *, directory: bool) -> Slot:
+    """A new empty file or directory beside `target`, with its ending, under a temporary name.
+
+    Raises:
+        OSError: Nothing can be made there.
+    """
+    tail = target.name[-50:]  # with the prefix, never too long for a disk
+    for number in range(_SLOTS if fcntl else 0):
+        slot = _try(target.with_name(f"{PREFIX}{number}-{tail}"), directory=directory)
+        if slot is not None:
+            return slot
+    path = target.with_name(f"{PREFIX}{os.urandom(6).hex()}-{tail}")
+    if directory:
+        path.mkdir()
+    else:
+        os.close(os.open(path, _OPEN_FILE | os.O_EXCL, 0o666))
+    return Slot(path, None)
+
+
+def _try(path: Path, *, directory: bool) -> Slot | None:
+    """Use a name; None where somebody else does, or where it cannot be had."""
+    for _ in range(3):  # once to remove a leftover, once more where another process was as quick
+        try:
+            if directory:
+                path.mkdir(exist_ok=True)
+            handle = os.open(path, _OPEN_DIRECTORY if directory else _OPEN_FILE, 0o666)
+        except OSError:
+            if os.path.lexists(path):
+                return None  # another user's, or a link that somebody put there
+            raise
+        if not _locked(handle, path):
+            os.close(handle)
+            return None
+        if _is_fresh(handle, path, directory=directory):
+            return Slot(path, handle)
+        try:
+            # Never emptied in place: a file may by now be the target itself, linked under both names.
+            remove_tree(path) if directory else path.unlink()
+        except OSError:
+            return None
+        finally:
+            os.close(handle)
+    return None
+
+
+def lock_directory(path: Path) -> Slot | None:
+    """Hold a directory that exists, so that nobody takes it for a leftover; None where somebody else holds it."""
+    if not fcntl:
+        return Slot(path, None)
+    handle = os.open(path, _OPEN_DIRECTORY)
+    if _locked(handle, path):
+        return Slot(path, handle)
+    os.close(handle)
+    return None
+
+
+def _locked(handle: int, path: Path) -> bool:
+    """Lock an open file, and make sure that it still is the one under its name."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return os.path.samestat(os.fstat(handle), path.lstat())
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        if error.errno in (errno.EWOULDBLOCK, errno.EACCES, *_NO_LOCKS):
+            return False
+        raise
+
+
+def _is_fresh(handle: int, path: Path, *, directory: bool) -> bool:
+    if directory:
+        with os.scandir(path) as entries:
+            return next(entries, None) is None
+    found = os.fstat(handle)
+    return found.st_size == 0 and found.st_nlink == 1
+
+
+def remove_tree(path: Path) -> None:
+    """Remove a directory with all that is in it."""
+    from shutil import rmtree
+
+    rmtree(path)

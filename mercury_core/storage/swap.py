@@ -1,0 +1,101 @@
+"""A directory takes another's place, in one step where the system can: a reader finds the old one or the new one."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+
+from mercury_core.storage.slots import PREFIX, Slot, lock_directory, remove_tree
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_AT_FDCWD = -100
+_EXCHANGE = 2
+_NO_EXCHANGE = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
+
+
+def publish(fresh: Path, target: Path, *, overwrite: bool) -> None:
+    """Give the directory `fresh` the name `target`, and remove what had it.
+
+    Raises:
+        OSError: It cannot be done, or something is there and `overwrite` is False; nothing has changed then.
+    """
+    if not overwrite:
+        fresh.rename(target)  # refused by the system where a directory with something in it is there
+        return
+    while True:
+        try:
+            if not os.path.lexists(target):
+                fresh.rename(target)
+                return
+            if not target.is_dir():
+                target.unlink()
+                continue
+            held = lock_directory(target)
+        except OSError as error:
+            # Another writer published in between: its result is the old one now.
+            if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT) and fresh.exists():
+                continue
+            raise
+        if held is not None:
+            _replace(fresh, target, held)
+            return
+
+
+def _replace(fresh: Path, target: Path, held: Slot) -> None:
+    try:
+        if exchange(fresh, target):
+            remove_tree(fresh)  # holds the old one now
+            return
+        aside = _aside(target)
+        target.rename(aside)
+        try:
+            fresh.rename(target)
+        except BaseException:
+            aside.rename(target)
+            raise
+        remove_tree(aside)
+    finally:
+        held.close()
+
+
+def recover(target: Path) -> None:
+    """Put right what a writer left that was killed between its two renames: the old directory gets its name again."""
+    aside = _aside(target)
+    if not aside.is_dir():
+        return
+    held = lock_directory(aside)
+    if held is None:
+        return  # a writer is at it just now
+    try:
+        if os.path.lexists(target):
+            remove_tree(aside)
+        else:
+            aside.rename(target)
+    finally:
+        held.close()
+
+
+def _aside(target: Path) -> Path:
+    return target.with_name(f"{PREFIX}old-{target.name[-50:]}")
+
+
+def exchange(one: Path, other: Path) -> bool:
+    """Exchange the names of two directories in one step; False where the system cannot."""
+    if sys.platform != "linux":
+        return False
+    import ctypes
+
+    try:
+        rename = ctypes.CDLL(None, use_errno=True).renameat2
+    except AttributeError:  # a C library from before 2018, or another one
+        return False
+    if rename(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _EXCHANGE) == 0:
+        return True
+    code = ctypes.get_errno()
+    if code in _NO_EXCHANGE:
+        return False
+    raise OSError(code, os.strerror(code), str(other))
