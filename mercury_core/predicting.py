@@ -34,8 +34,8 @@ def predict_to_file(
     Args:
         model: A stored bundle, a path or a URI.
         source: What the reader reads.
-        target: The file to write, replaced where it exists: ``.parquet``, ``.csv``, ``.json`` (one array of objects) or ``.jsonl``
-            (one object a line).
+        target: The file to write, replaced where it exists: ``.parquet``, ``.csv``, ``.json`` (one array of objects) or
+            ``.jsonl`` (one object a line).
         reader: A key, a reference or a callable; by default what the ending of the source says.
         trusted: Types, by full name, to trust beyond the lists of the plugins.
         **params: The reader's own parameters.
@@ -72,8 +72,8 @@ def prediction_table(data_set: DataSet, predictions: Predictions) -> pa.Table:
         predictions: One a row, in the same order.
 
     Returns:
-        The index columns; ``prediction``, or ``prediction_TARGET`` each where there are several targets; ``score_CLASS`` each,
-        where the model gives scores.
+        The index columns; ``prediction``, or ``prediction_TARGET`` each where there are several targets; ``score_CLASS``
+        each, where the model gives scores.
 
     Raises:
         PredictError: Two of these columns would have the same name.

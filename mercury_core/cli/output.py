@@ -69,7 +69,7 @@ def sentence(error: BaseException, *, debug: bool) -> str:
         import traceback
 
         return "".join(traceback.format_exception(error)).rstrip()
-    if isinstance(error, KeyboardInterrupt):
+    if not isinstance(error, Exception):
         return "Interrupted."
     if isinstance(error, MercuryError):
         return str(error)
@@ -78,9 +78,11 @@ def sentence(error: BaseException, *, debug: bool) -> str:
 
 
 def exit_code(error: BaseException) -> int:
-    """1 the job failed, 2 the input is wrong, 130 after Ctrl-C."""
+    """1 the job failed, 2 the input is wrong, 130 after Ctrl-C; 128 and its number after another signal."""
     from mercury_core.errors import MercuryError
 
+    if isinstance(error, SystemExit):
+        return error.code if isinstance(error.code, int) else 1
     if isinstance(error, KeyboardInterrupt):
         return 130
     return error.exit_code if isinstance(error, MercuryError) else 1
@@ -96,3 +98,11 @@ def write_json(value: Any) -> None:
     from mercury_core.strict_json import dumps
 
     write(dumps(value, indent=2))
+
+
+def short(path: object) -> str:
+    """A path as it is nearest to type: relative where it lies below the working directory; URIs as they are."""
+    from pathlib import Path
+
+    text, here = str(path), Path.cwd()
+    return str(Path(text).relative_to(here)) if Path(text).is_absolute() and here in Path(text).parents else text

@@ -33,7 +33,7 @@ class PlainProgress:
     def step_finished(self, step: str, seconds: float, result: Mapping[str, Any], **_: Any) -> None:
         """A step succeeded."""
         said = described(result)
-        output.say(f"{step} ({self._providers[step]}): {seconds:.2f} s{', ' + said if said else ''}")
+        output.say(f"{step} ({self._providers[step]}): {seconds:.2f} s{said and ', '}{said}")
 
     def step_failed(self, step: str, seconds: float, **_: Any) -> None:
         """A step failed; why is said at the end."""
@@ -45,19 +45,38 @@ class PlainProgress:
 
 
 def described(result: Mapping[str, Any]) -> str:
-    """The result of a step in a few words: what is short of it.
+    """The result of a step in a few words; metrics come at the end of the run, in their table.
 
     Examples:
-        >>> described({"rows": {"train": 240, "test": 104}, "path": "models/m", "metrics": {"test": {"f1": 0.97}}})
-        'rows train 240, test 104; path models/m'
+        >>> described({"rows": {"train": 240, "test": 104}})
+        'train 240, test 104 rows'
+        >>> described({"path": "models/m", "size": 12_345})
+        'models/m, 12.3 kB'
     """
-    from collections.abc import Mapping
-
     said = []
     for key, value in result.items():
-        if isinstance(value, Mapping):
-            if value and all(isinstance(inner, (int, str)) for inner in value.values()):
-                said.append(f"{key} {', '.join(f'{name} {inner}' for name, inner in value.items())}")
-        elif isinstance(value, (str, int, float)):
-            said.append(f"{key} {value}")
-    return "; ".join(said)
+        if key == "rows":
+            said.append(", ".join(f"{name} {number}" for name, number in value.items()) + " rows")
+        elif key == "size":
+            said.append(human(value))
+        elif isinstance(value, str):
+            said.append(output.short(value))
+        elif isinstance(value, list):
+            said += [output.short(each) for each in value]
+    return ", ".join(said)
+
+
+def human(size: float) -> str:
+    """A size in bytes as people say it.
+
+    Examples:
+        >>> human(999), human(12_345), human(2_000_000_000)
+        ('999 B', '12.3 kB', '2.0 GB')
+    """
+    if size < 1000:
+        return f"{size} B"
+    for unit in ("kB", "MB", "GB"):
+        size /= 1000
+        if size < 1000 or unit == "GB":
+            break
+    return f"{size:.1f} {unit}"

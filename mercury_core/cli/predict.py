@@ -34,7 +34,7 @@ def execute(args: Namespace) -> int:
     """Predict."""
     from mercury_core.predicting import predict_to_file
 
-    params = reader_params(args.options)
+    params = reader_params(args.options) if args.options else {}
     table = predict_to_file(args.model, args.source, args.to, reader=args.reader, trusted=args.trust, **params)
     output.write(f"{table.num_rows} predictions in {args.to} ({', '.join(table.column_names)})")
     return 0
@@ -54,23 +54,17 @@ def reader_params(options: Sequence[str]) -> dict[str, Any]:
         {'skip_rows': 2, 'delimiter': '|'}
     """
     from mercury_core.errors import ArgumentsError
+    from mercury_core.workflow.source import read_value
 
-    params = {}
+    params: dict[str, Any] = {}
     for option in options:
         key, equals, text = option.partition("=")
         if not equals or not key.isidentifier():
             raise ArgumentsError("read", "reader", [f"{option!r} is not of the form key=value."])
-        params[key] = _value(text)
+        # A delimiter such as | or # means itself, whatever it means to YAML.
+        single = len(text) == 1 and not text.isalnum()
+        try:
+            params[key] = text if single else read_value(text)
+        except ValueError as error:
+            raise ArgumentsError("read", "reader", [f"{key}: {error}"]) from None
     return params
-
-
-def _value(text: str) -> Any:
-    """Read a value as YAML; a delimiter such as ``|`` or ``#`` means itself, whatever YAML makes of it."""
-    import yaml
-
-    if len(text) == 1 and not text.isalnum():
-        return text
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError:
-        return text

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 from rich.markup import escape
 
-from mercury_core.cli.plain import described
+from mercury_core.cli.plain import described, human
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class TerminalProgress:
 
     def copy_progress(self, target: str, files: int, size: int, **_: Any) -> None:
         """A copy went on."""
-        self._status.update(f"copy to {escape(target)}: {files} files, {size / 1e6:.1f} MB")
+        self._status.update(f"copy to {escape(target)}: {files} files, {human(size)}")
 
     def _line(self, mark: str, step: str, time: str, said: str) -> None:
         provider = self._running.pop(step, "")

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
     from typing import Any
 
-    from mercury_core.workflow import WorkflowRun
+    from mercury_core.workflow import RunRecord, WorkflowRun
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -30,21 +30,16 @@ def arguments(parser: ArgumentParser) -> None:
 
 def execute(args: Namespace) -> int:
     """Check the file, run it, and show what came out."""
-    from mercury_core.workflow import WorkflowRun, check_workflow
-
     run: WorkflowRun | None = None
     try:
+        from mercury_core.workflow import WorkflowRun, check_workflow
+
         checked = check_workflow(args.file, args.overrides)
         with _watching(quiet=args.quiet) as watcher:
             run = WorkflowRun(checked, runs=args.runs, listener=watcher)
             record = run.execute()
-    except (Exception, KeyboardInterrupt) as error:
-        if args.json:
-            output.write_json(outcome(run.record if run else None, error))
-        if isinstance(error, KeyboardInterrupt) and run is not None and not args.debug:
-            output.say(f"Interrupted. What was done is recorded in {run.record.directory}.")
-            return output.exit_code(error)
-        raise
+    except (Exception, KeyboardInterrupt, SystemExit) as error:  # noqa: BLE001  said, and turned into an exit code
+        return _ended(run.record if run is not None else None, error, args)
     if args.json:
         output.write_json(outcome(record))
     else:
@@ -52,6 +47,27 @@ def execute(args: Namespace) -> int:
 
         show(record)
     return 0
+
+
+def _ended(record: RunRecord | None, error: BaseException, args: Namespace) -> int:
+    """Say how a run ended that did not succeed."""
+    if args.json:
+        output.write_json(outcome(record, error))
+    output.say(sentence(record, error, debug=args.debug))
+    if record is not None and record.directory.exists():
+        output.say(f"The run is recorded in {output.short(record.directory)}.")
+    return output.exit_code(error)
+
+
+def sentence(record: RunRecord | None, error: BaseException, *, debug: bool = False) -> str:
+    """Why a run ended: as the record has it, where no secret stands."""
+    from mercury_core.errors import MercuryError
+
+    if debug or record is None or not record.error or not isinstance(error, MercuryError):
+        return output.sentence(error, debug=debug)
+    said = str(record.error["message"])
+    expected = error.__cause__ is None or isinstance(error.__cause__, MercuryError)
+    return said if expected else f"{said.rstrip('.')}. Run again with --debug to see where it comes from."
 
 
 def _watching(*, quiet: bool) -> Any:
@@ -71,7 +87,7 @@ def _watching(*, quiet: bool) -> Any:
     return PlainProgress()
 
 
-def outcome(record: Any | None, error: BaseException | None = None) -> dict[str, Any]:
+def outcome(record: RunRecord | None, error: BaseException | None = None) -> dict[str, Any]:
     """What ``run --json`` prints.
 
     Args:
@@ -79,18 +95,18 @@ def outcome(record: Any | None, error: BaseException | None = None) -> dict[str,
         error: Why it ended, where it did not succeed.
 
     Returns:
-        ``status``, ``run``, ``metrics``, ``artifacts``, ``directory``; and where it did not succeed ``error``, and ``faults`` of
-        the file one by one.
+        ``status``, ``run``, ``metrics``, ``artifacts``, ``directory``; where it did not succeed also ``error``, and
+        ``faults`` where the file has any.
     """
     ended: dict[str, Any] = {
-        "status": "succeeded" if error is None else "interrupted" if isinstance(error, KeyboardInterrupt) else "failed",
+        "status": "succeeded" if error is None else "failed" if isinstance(error, Exception) else "interrupted",
         "run": record.run if record else None,
         "metrics": record.metrics if record else {},
         "artifacts": record.artifacts if record else [],
         "directory": str(record.directory) if record else None,
     }
     if error is not None:
-        ended["error"] = output.sentence(error, debug=False)
+        ended["error"] = sentence(record, error)
         faults = getattr(error, "faults", None)
         if faults:
             ended["faults"] = list(faults)

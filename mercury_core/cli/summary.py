@@ -15,24 +15,17 @@ if TYPE_CHECKING:
 
 def show(record: RunRecord) -> None:
     """Print it."""
-    for title, metrics in _by_model(record.metrics):
-        if title:
-            output.write(f"\n{title}")
+    by_model = record.metrics if record.models else {"": record.metrics}
+    for model, metrics in by_model.items():
         columns, rows = metric_rows(metrics)
         if rows:
-            show_table(("metric", *columns), rows, numbers=True)
-    places = [
-        (str(each.get("name", each.get("step", ""))), str(each.get("uri", each.get("path", ""))))
-        for each in record.artifacts
-    ]
-    output.write("")
-    for name, place in [*places, ("run", str(record.directory))]:
-        output.write(f"{name:{max(len(name) for name, _ in [*places, ('run', '')])}}  {place}")
-
-
-def _by_model(metrics: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
-    """Metrics of several models stand under the name of each; those of one model do not."""
-    return [("", metrics)]
+            show_table((model or "metric", *columns), rows, numbers=True)
+            output.write("")
+    places = [(str(each["step"]), each.get("uri") or each.get("path")) for each in record.artifacts]
+    places.append(("run", record.directory))
+    width = max(len(name) for name, _ in places)
+    for name, place in places:
+        output.write(f"{name:{width}}  {output.short(place)}")
 
 
 def metric_rows(metrics: Mapping[str, Mapping[str, Any]]) -> tuple[list[str], list[list[str]]]:

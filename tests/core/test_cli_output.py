@@ -198,7 +198,7 @@ def test_plain_progress_is_a_line_a_step(capsys: pytest.CaptureFixture[str]) -> 
     assert captured.out == ""
     assert captured.err.splitlines() == [
         "run r1",
-        "fit (sklearn.fit): 1.23 s, rows train 240",
+        "fit (sklearn.fit): 1.23 s, train 240 rows",
         "copy (sklearn.fit): failed after 0.50 s",
         "read: skipped, its result is known",
     ]
@@ -215,10 +215,10 @@ def test_terminal_progress_shows_every_step_and_takes_names_literally() -> None:
         told.step_failed(run="r1", step="copy", seconds=0.5, error=OSError("full"))
         told.step_skipped(run="r1", step="read", reason="its result is known")
     said = screen.getvalue()
-    for part in ("pen[red]guins", "✓", "fit[bold]", "1.23 s", "path models/m", "✗", "0.50 s", "its result is known"):
+    for part in ("pen[red]guins", "✓", "fit[bold]", "1.23 s", "models/m", "✗", "0.50 s", "its result is known"):
         assert part in said
 
 
 def test_a_result_is_told_without_what_is_long() -> None:
     assert described({}) == ""
-    assert described({"metrics": {"test": {"f1": 0.9}}, "files": [1, 2], "seconds": 3}) == "seconds 3"
+    assert described({"metrics": {"test": {"f1": 0.9}}, "model": "Ridge", "to": ["a", "b"]}) == "Ridge, a, b"
