@@ -2,8 +2,8 @@
 
 A figure of this project is a ratio between two commands that were run by turns on the same machine, within the same
 minute; the absolute numbers beside it say only where it was measured. Keep programs that use this module light (no
-pandas here): Linux counts the memory of the parent at the moment of the start into the peak of the child, so no peak below the
-size of this process can be seen.
+pandas here): Linux counts the memory of the parent at the moment of the start into the peak of the child, so no peak
+below the size of this process can be seen.
 
 Example:
     results = compare({"mercury": [python, "-c", "import mercury_core"], "bare": [python, "-c", "pass"]})

@@ -15,7 +15,7 @@ from mercury_core.contracts import Fault, ParamsChecker
 from mercury_core.errors import ArgumentsError, did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
 #: What the core hands over itself, where a caller does not say otherwise. Of a transform function it is the data.
 GIVEN = {
@@ -154,16 +154,16 @@ def _type_faults(key: str, name: str, value: Any, hint: Any) -> list[Fault]:
     wrong = _wrong(value, hint)
     if wrong is None:
         return []
-    steps, what = wrong
-    choices = _choices(hint)
-    if choices and isinstance(value, str):
+    where, what = wrong
+    if isinstance(value, str) and (choices := _choices(hint)):
         what = f"not {value!r}.{did_you_mean(value, choices)}"
-    place = "".join(f"[{step!r}]" for step in steps)
-    return [Fault((name, *steps), f"The parameter {name + place!r} of {key!r} must be {_shown(hint)}: {what}")]
+    where = where.partition("[...]")[0]  # which key of a mapping is not told
+    steps = tuple(int(index) if index else word for index, word in _STEP.findall(where))
+    return [Fault((name, *steps), f"The parameter {name + where!r} of {key!r} must be {_shown(hint)}: {what}")]
 
 
-def _wrong(value: Any, hint: Any) -> tuple[tuple[str | int, ...], str] | None:
-    """Where in a value something does not fit, and what; None where all fits, or it cannot be told."""
+def _wrong(value: Any, hint: Any) -> tuple[str, str] | None:
+    """Where in a value something does not fit, as msgspec writes it, and what; None where all fits, or none can tell."""
     import msgspec
 
     if get_origin(hint) in (Union, UnionType):  # msgspec refuses some unions
@@ -171,15 +171,14 @@ def _wrong(value: Any, hint: Any) -> tuple[tuple[str | int, ...], str] | None:
         deepest = max((wrong for wrong in wrongs if wrong), key=lambda wrong: len(wrong[0]), default=None)
         if None in wrongs or deepest is None:
             return None
-        return deepest if deepest[0] else ((), f"got {type(value).__name__}.")
+        return deepest if deepest[0] else ("", f"got {type(value).__name__}.")
     try:
         msgspec.convert(value, hint, dec_hook=_converted)
     except msgspec.ValidationError as error:
         what, _, where = str(error).replace("`", "").partition(" - at $")
-        steps = tuple(int(index) if index else word for index, word in _STEP.findall(where))
-        if not steps:
+        if not where:
             what = _REDUNDANT.sub("", what)  # the hint is shown beside it
-        return steps, f"{what[0].lower()}{what[1:]}."
+        return where, f"{what[0].lower()}{what[1:]}."
     except TypeError:  # a hint that msgspec does not know
         return None
     return None
@@ -197,4 +196,6 @@ def _choices(hint: Any) -> list[str]:
 
 
 def _shown(hint: Any) -> str:
-    return inspect.formatannotation(hint).replace("typing.", "").replace("pathlib.", "").replace("collections.abc.", "")
+    if get_origin(hint) is Literal:
+        return " or ".join(map(repr, get_args(hint)))
+    return re.sub(r"\b(typing|pathlib|collections\.abc)\.", "", inspect.formatannotation(hint))
