@@ -1,0 +1,263 @@
+"""The check of a workflow before any work: every fault at once, each with its place and what was expected there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mercury_core import registry
+from mercury_core.calling import works_on_bunch
+from mercury_core.errors import MercuryError, did_you_mean
+from mercury_core.parameters import check as check_parameters
+from mercury_core.workflow.columns import Columns
+from mercury_core.workflow.config import Step, Workflow, parse
+from mercury_core.workflow.paths import check_source, check_targets, names_of_sources, placed, saves_to_copy
+from mercury_core.workflow.values import NO_RUN, Values, read_values
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from mercury_core.workflow.source import At
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedWorkflow:
+    """A workflow in which no fault was found.
+
+    Attributes:
+        workflow: Its steps, with absolute paths.
+        values: What the file and the overrides say.
+        config: The values as resolved; ``${run.id}`` is not known yet.
+    """
+
+    workflow: Workflow
+    values: Values
+    config: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The name of the workflow."""
+        return self.workflow.name
+
+    def for_run(self, run: Mapping[str, str]) -> tuple[Workflow, Mapping[str, Any]]:
+        """The steps and the config of one run, with its id and directory filled in.
+
+        Raises:
+            WorkflowFileError: What a reference leads to is gone by now, as an environment variable.
+        """
+        if self.config is self.values.data:
+            return self.workflow, self.config
+        config = self.values.resolved(run)
+        workflow = placed(self.values, parse(self.values, config))
+        self.values.raise_faults()
+        return workflow, config
+
+
+def check_workflow(file: str | Path, overrides: Sequence[str] = ()) -> CheckedWorkflow:
+    """Check a workflow file whole, and do no work.
+
+    Args:
+        file: The workflow file.
+        overrides: Values to set, ``key.path=value`` each, as ``fit.params.max_iter=200``.
+
+    Returns:
+        The workflow, ready to run.
+
+    Raises:
+        WorkflowFileError: There are faults: all of them, each with ``file:line:column``.
+    """
+    values = read_values(file, overrides)
+    config = values.resolved(NO_RUN)
+    workflow = parse(values, config)
+    _make_importable(values, workflow)
+    workflow = placed(values, workflow)
+    _Check(values, workflow).check()
+    values.raise_faults()
+    return CheckedWorkflow(workflow, values, config)
+
+
+def _make_importable(values: Values, workflow: Workflow) -> None:
+    """Let ``module:function`` find modules that lie beside the workflow file, after all others."""
+    import sys
+
+    uses = [step.use for step in workflow.steps + workflow.serve]
+    uses += [metric if isinstance(metric, str) else metric["use"] for step in workflow.steps for metric in step.metrics]
+    directory = str(values.source.file.resolve().parent)
+    if directory not in sys.path and any(use and ":" in use for use in uses):
+        sys.path.append(directory)
+
+
+class _Check:
+    """One check; faults go to `values`, and what is known of the data so far to `columns`."""
+
+    def __init__(self, values: Values, workflow: Workflow) -> None:
+        self.values = values
+        self.workflow = workflow
+        self.columns = Columns(values)
+        fits = workflow.of("fit")
+        self.models = [step.own or "model" for step in fits] or ["model"] * bool(workflow.of("load"))
+
+    def check(self) -> None:
+        for step in self.workflow.steps + self.workflow.serve:
+            getattr(self, f"_{step.verb}")(step)
+        check_targets(self.values, self.workflow)
+
+    def _read(self, step: Step) -> None:
+        reader = self._reader(step)
+        name = step.own or "data"
+        sound = reader is not None and self._parameters(step, reader)
+        names = names_of_sources(step)
+        if names is not None and step.source not in names:
+            hint = did_you_mean(step.source, names) or f" Expected: {', '.join(names)}."
+            self.values.fault((*step.at, "source"), f"The reader {step.use!r} has no source {step.source!r}.{hint}")
+        elif (
+            step.source
+            and (names is not None or check_source(self.values, (*step.at, "source"), step.source))
+            and sound
+        ):
+            self.columns.read(name, step, reader)
+            return
+        self.columns.unknown(name)
+
+    def _reader(self, step: Step) -> Any:
+        if step.use is not None or not step.source:
+            return self._provider("read", step.use, (*step.at, "use"))
+        from mercury_core.builtin.readers import reader_for
+
+        try:
+            return registry.resolve("read", reader_for(step.source))
+        except MercuryError as error:
+            self.values.fault((*step.at, "source"), str(error))
+            return None
+
+    def _transform(self, step: Step) -> None:
+        provider = self._provider("transform", step.use, (*step.at, "use"))
+        if provider is None:
+            self.columns.forget()
+            return
+        on_bunch = works_on_bunch(provider)
+        is_function = not isinstance(provider, type) and not hasattr(provider, "fit") and not hasattr(provider, "apply")
+        self._parameters(step, provider)
+        if on_bunch:
+            self.columns.rearrange(step, provider)
+        elif step.inputs is not None:
+            self.values.fault(
+                (*step.at, "from"),
+                f"{step.use!r} is applied to every data set: `from` is for functions on the whole bunch.",
+                key=True,
+            )
+        elif not is_function:
+            self.columns.need_train(step, f"{step.use!r} is fitted on it")
+            self.columns.forget_columns()
+        else:
+            self.columns.forget_columns()
+
+    def _fit(self, step: Step) -> None:
+        provider = self._provider("fit", step.use, (*step.at, "use"))
+        if provider is not None:
+            self._parameters(step, provider)
+        self.columns.need_train(step, "a model is fitted on it")
+
+    def _load(self, step: Step) -> None:
+        if step.uri:
+            at = (*step.at, "uri") if isinstance(self.values.data.get("load"), dict) else step.at
+            check_source(self.values, at, step.uri)
+
+    def _evaluate(self, step: Step) -> None:
+        self._model(step, every=True)
+        if not self.workflow.of("read"):
+            self.values.fault(step.at, "There is no data to evaluate on: add `read`.", key=True)
+        for index, name in enumerate(step.data or ()):
+            self.columns.need(name, self._item(step.at, "data", index))
+        labels: list[str] = []
+        for index, metric in enumerate(step.metrics):
+            at = self._item(step.at, "metrics", index)
+            use = metric if isinstance(metric, str) else metric["use"]
+            params = {} if isinstance(metric, str) else {k: v for k, v in metric.items() if k not in ("use", "name")}
+            provider = self._provider("evaluate", use, at if isinstance(metric, str) else (*at, "use"))
+            if provider is not None:
+                self._faults("evaluate", use, provider, params, at)
+            label = use if isinstance(metric, str) else metric.get("name", use)
+            if label in labels:
+                self.values.fault(at, f"The metric {label!r} is asked for twice: give one of them another `name`.")
+            labels.append(label)
+
+    def _save(self, step: Step) -> None:
+        self._model(step)
+        provider = self._provider("save", step.use, (*step.at, "use"))
+        if provider is None:
+            return
+        if hasattr(provider, "save") and hasattr(provider, "load"):
+            self._parameters(step, provider)
+        else:
+            self.values.fault(
+                (*step.at, "use"), f"{step.use!r} writes tables and dicts, not models: choose a format of models."
+            )
+
+    def _copy(self, step: Step) -> None:
+        if step.model is not None:
+            self._model(step)
+        saves = {name for save in self.workflow.of("save") for name in (save.own, save.name) if name}
+        for index, name in enumerate(step.inputs or ()):
+            if name not in saves:
+                hint = did_you_mean(name, saves) or (f" There are: {', '.join(sorted(saves))}." if saves else "")
+                self.values.fault(self._item(step.at, "from", index), f"No step of save is called {name!r}.{hint}")
+                return
+        chosen = len(saves_to_copy(self.workflow, step)) or len(self.workflow.of("load"))
+        if not chosen:
+            self.values.fault(step.at, "There is nothing to copy: add `save`, or `load: URI`.", key=True)
+        elif chosen > 1 and step.to and not step.to.endswith("/"):
+            self.values.fault(
+                (*step.at, "to"),
+                f"{chosen} saved models would go to one place: say which with `model`, or end `to` with '/'.",
+            )
+        if step.to:
+            from mercury_core.storage.uri import scheme_of
+
+            self._provider("copy", scheme_of(step.to), (*step.at, "to"))
+
+    def _serve(self, step: Step) -> None:
+        self._model(step)
+        provider = self._provider("serve", step.use, (*step.at, "use"))
+        if provider is not None:
+            self._parameters(step, provider)
+
+    # --- parts ---
+
+    def _provider(self, verb: str, use: str | None, at: At) -> Any:
+        """The provider of a key; None, and a fault, where there is none."""
+        if use is None:
+            return None
+        try:
+            return registry.resolve(verb, use)
+        except MercuryError as error:
+            self.values.fault(at, str(error))
+            return None
+
+    def _parameters(self, step: Step, provider: Any) -> bool:
+        return self._faults(step.verb, str(step.use), provider, step.params, step.at)
+
+    def _faults(self, verb: str, use: str, provider: Any, params: Mapping[str, Any], at: At) -> bool:
+        faults = check_parameters(verb, use, provider, params)
+        for fault in faults:
+            self.values.fault((*at, *fault.path), fault.message, key=True)
+        return not faults
+
+    def _model(self, step: Step, *, every: bool = False) -> None:
+        """Whether the model that a step works on is there and is one."""
+        if not self.models:
+            self.values.fault(step.at, f"There is no model to {step.verb}: add `fit`, or `load: URI`.", key=True)
+        elif step.model is not None and step.model not in self.models:
+            hint = did_you_mean(step.model, self.models) or f" There are: {', '.join(self.models)}."
+            self.values.fault((*step.at, "model"), f"No step of fit is called {step.model!r}.{hint}")
+        elif step.model is None and len(self.models) > 1 and not every:
+            self.values.fault(
+                step.at, f"There are several models: say which with `model`: {', '.join(self.models)}.", key=True
+            )
+
+    def _item(self, at: At, key: str, index: int) -> At:
+        """Where an item stands of what may be one value or a list."""
+        from mercury_core.workflow.source import find
+
+        return (*at, key, index) if isinstance(find(self.values.data, (*at, key)), list) else (*at, key)

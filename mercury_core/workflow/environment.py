@@ -1,0 +1,84 @@
+"""What a run ran with: Python, packages, plugins, the git commit, seeds. No subprocess, and nothing imported for it."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from typing import TYPE_CHECKING, Any
+
+from mercury_core.workflow.source import walk
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+_SEEDS = ("seed", "random_state")
+
+
+def packages() -> dict[str, str]:
+    """The versions of the modules that this process has imported and that say theirs.
+
+    Reading the metadata of what is installed takes longer than a small run; what was imported is what was used.
+    """
+    found = {}
+    for name, module in list(sys.modules.items()):
+        if "." in name or name.startswith("_") or name in sys.stdlib_module_names:
+            continue
+        version = getattr(module, "__dict__", {}).get("__version__")
+        if isinstance(version, str):
+            found[name] = version
+    return dict(sorted(found.items()))
+
+
+def plugins(uses: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """The distributions that brought the providers of a workflow, with their versions.
+
+    Args:
+        uses: Verb and key of every provider.
+    """
+    from mercury_core import registry
+
+    records = [registry.provider_of(verb, key) for verb, key in set(uses)]
+    return dict(sorted({record.owner: record.version for record in records if record is not None}.items()))
+
+
+def machine() -> dict[str, str]:
+    """Python and the system."""
+    return {"python": platform.python_version(), "system": platform.system(), "machine": platform.machine()}
+
+
+def git_commit(directory: Path) -> str | None:
+    """The commit that is checked out where a directory lies; None outside of git. Read from git's own files."""
+    for parent in (directory, *directory.parents):
+        if (parent / ".git").exists():
+            try:
+                return _head(parent / ".git")
+            except OSError:  # a file that may not be read, or is being written: the run does not hang on it
+                return None
+    return None
+
+
+def _head(git: Path) -> str | None:
+    if git.is_file():  # a worktree or a submodule: the file says where its directory is
+        git = git.parent / git.read_text().removeprefix("gitdir:").strip()
+    head = (git / "HEAD").read_text().strip()
+    if not head.startswith("ref:"):
+        return head or None
+    ref = head.removeprefix("ref:").strip()
+    common = git / "commondir"
+    places = [git, git / common.read_text().strip()] if common.is_file() else [git]
+    for place in places:
+        if (place / ref).is_file():
+            return (place / ref).read_text().strip()
+    for place in places:
+        packed = place / "packed-refs"
+        for line in packed.read_text().splitlines() if packed.is_file() else ():
+            commit, _, name = line.partition(" ")
+            if name == ref:
+                return commit
+    return None
+
+
+def seeds(config: Any) -> dict[str, Any]:
+    """Every seed of a config, by its place."""
+    return {".".join(map(str, at)): value for at, value in walk(config) if at and at[-1] in _SEEDS}

@@ -1,0 +1,198 @@
+"""A run: the steps of a checked workflow, one after another, each recorded as it happens."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mercury_core.errors import StepFailedError
+from mercury_core.workflow.record import Journal, RunRecord, new_run_id, timestamp
+from mercury_core.workflow.secrets import masked, secrets_of
+from mercury_core.workflow.watch import Watchers, clean_stop, noting_warnings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mercury_core.workflow.check import CheckedWorkflow
+    from mercury_core.workflow.config import Step
+
+
+class WorkflowRun:
+    """One run of a checked workflow.
+
+    Args:
+        checked: From `check_workflow`.
+        runs: The directory in which the run makes its own.
+        listener: Told of what happens: any object with methods named as the lifecycle hooks without ``mercury_``, all
+            optional, with the same keyword arguments.
+    """
+
+    def __init__(self, checked: CheckedWorkflow, runs: str | Path = "runs", listener: object | None = None) -> None:
+        self._checked = checked
+        self._listener = listener
+        run = new_run_id()
+        self._record = RunRecord(run, checked.name, "running", Path(runs).absolute() / run)
+
+    @property
+    def record(self) -> RunRecord:
+        """What is known of the run by now; it is there also before it began, and after it failed."""
+        return self._record
+
+    def execute(self) -> RunRecord:
+        """Run all steps up to copy.
+
+        Returns:
+            The record, whose status is ``succeeded``.
+
+        Raises:
+            StepFailedError: A step failed; the cause is chained, and the record says ``failed``.
+            KeyboardInterrupt: It was interrupted; the record says ``interrupted``.
+            StoreAccessError: The record cannot be written.
+            WorkflowFileError: What a reference of the file leads to is gone since the check.
+        """
+        run, directory = self._record.run, self._record.directory
+        workflow, config = self._checked.for_run({"id": run, "dir": str(directory)})
+        values = self._checked.values
+        secrets = secrets_of(values.data, config)
+        journal = Journal(directory)
+        began = time.perf_counter()
+        self._record = replace(
+            self._record,
+            started=timestamp(),
+            models=tuple(names) if len(names := [step.own for step in workflow.of("fit")]) > 1 else (),
+            config={
+                "file": str(values.source.file.absolute()),
+                "written": masked(values.source.data, secrets),
+                "overrides": {
+                    ".".join(map(str, at)): masked(value, secrets, at) for at, value in values.overrides.items()
+                },
+                "resolved": masked(config, secrets),
+            },
+            environment=self._environment(),
+        )
+        watchers = Watchers(self._listener)
+        try:
+            with clean_stop():
+                journal.write(self._record)
+                journal.event("run_started", run=run, name=workflow.name)
+                watchers.tell("run_started", run=run, config=self._record.config["resolved"])
+                self._steps(workflow.steps, journal, watchers, secrets)
+                self._end(journal, "succeeded", began)
+        except BaseException as error:
+            said = error.__cause__ if isinstance(error, StepFailedError) and error.__cause__ else error
+            status = "failed" if isinstance(error, Exception) else "interrupted"
+            why = {"type": type(said).__name__, "message": masked(str(error), secrets)}
+            self._record = replace(self._record, error=why)
+            self._end(journal, status, began, cause=error)
+            watchers.tell("run_failed", run=run, record=self._record.to_json(), error=error)
+            raise
+        watchers.tell("run_finished", run=run, record=self._record.to_json())
+        return self._record
+
+    def _steps(self, steps: Sequence[Step], journal: Journal, watchers: Watchers, secrets: frozenset[str]) -> None:
+        from mercury_core.workflow.steps import State
+
+        state = State(self._record.run, steps, watchers)
+        for step in steps:
+            self._step(step, state, journal, watchers, secrets)
+
+    def _step(self, step: Step, state: Any, journal: Journal, watchers: Watchers, secrets: frozenset[str]) -> None:
+        run = self._record.run
+        entry: dict[str, Any] = {"step": step.name, "verb": step.verb, "provider": masked(step.provider, secrets)}
+        journal.event("step_started", **entry)
+        watchers.tell("step_started", run=run, **entry)
+        entry |= {"status": "running", "started": timestamp()}
+        before = self._record.steps
+        began = time.perf_counter()
+
+        def warned(warning: dict[str, Any]) -> None:
+            warning = {"step": step.name, **warning, "message": masked(warning["message"], secrets)}
+            journal.event("warning", **warning)
+            self._record = replace(self._record, warnings=(*self._record.warnings, warning))
+
+        try:
+            with noting_warnings(warned):
+                result = state.do(step)
+        except BaseException as error:
+            seconds = time.perf_counter() - began
+            status = "failed" if isinstance(error, Exception) else "interrupted"
+            said = masked(f"{type(error).__name__}: {error}", secrets)
+            self._record = replace(
+                self._record, steps=(*before, {**entry, "status": status, "seconds": seconds, "error": said})
+            )
+            journal.event(f"step_{status}", step=step.name, seconds=seconds, error=said)
+            watchers.tell("step_failed", run=run, step=step.name, seconds=seconds, error=error)
+            if isinstance(error, Exception):
+                where = self._checked.values.where(step.at, key=True)
+                raise StepFailedError(step.name, where, error) from error
+            raise
+        seconds = time.perf_counter() - began
+        self._record = replace(
+            self._record,
+            steps=(*before, {**entry, "status": "finished", "seconds": seconds, "result": result}),
+            metrics=state.metrics,
+            artifacts=tuple(state.artifacts),
+        )
+        journal.event("step_finished", step=step.name, seconds=seconds, result=result)
+        watchers.tell("step_finished", run=run, step=step.name, seconds=seconds, result=result)
+
+    def _end(self, journal: Journal, status: str, began: float, cause: BaseException | None = None) -> None:
+        """Write how it ended. Where the disk refuses even that after a failure, the failure stays the news."""
+        seconds = time.perf_counter() - began
+        environment = {**self._record.environment, "packages": self._packages()}
+        self._record = replace(
+            self._record, status=status, finished=timestamp(), seconds=seconds, environment=environment
+        )
+        try:
+            journal.event(f"run_{status}", run=self._record.run, seconds=seconds, error=self._record.error)
+            journal.close()
+            journal.write(self._record)
+        except OSError as error:
+            if cause is None:
+                raise
+            cause.add_note(f"The record could not be written either: {error}")
+
+    @staticmethod
+    def _packages() -> dict[str, str]:
+        from mercury_core.workflow.environment import packages
+
+        return packages()
+
+    def _environment(self) -> dict[str, Any]:
+        from mercury_core.workflow.environment import git_commit, machine, plugins, seeds
+
+        workflow, values = self._checked.workflow, self._checked.values
+        uses = [(step.verb, step.use) for step in workflow.steps if step.use]
+        uses += [("evaluate", m if isinstance(m, str) else m["use"]) for step in workflow.steps for m in step.metrics]
+        return {
+            **machine(),
+            "packages": self._packages(),
+            "plugins": plugins(uses),
+            "git_commit": git_commit(values.source.file.absolute().parent),
+            "seeds": seeds(self._checked.config),
+        }
+
+
+def run_workflow(
+    file: str | Path, overrides: Sequence[str] = (), runs: str | Path = "runs", listener: object | None = None
+) -> RunRecord:
+    """Check a workflow file, and run it.
+
+    Args:
+        file: The workflow file.
+        overrides: Values to set, ``key.path=value`` each.
+        runs: The directory in which the run makes its own.
+        listener: Told of what happens; see `WorkflowRun`.
+
+    Returns:
+        The record of the run, which succeeded.
+
+    Raises:
+        WorkflowFileError: The file has faults, all of which it lists; nothing was done.
+        StepFailedError: A step failed.
+    """
+    from mercury_core.workflow.check import check_workflow
+
+    return WorkflowRun(check_workflow(file, overrides), runs, listener).execute()
