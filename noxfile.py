@@ -138,7 +138,8 @@ def plugin(session: nox.Session, plugin: str) -> None:
 @nox.session
 def lint(session: nox.Session) -> None:
     """Check style, format, the walls between the parts, and that no file holds a path of somebody's machine."""
-    _install(session, *_editable(".", *_plugin_paths()), groups=("lint",))
+    _install(session, groups=("lint",))
+    session.install("--no-deps", *_editable(".", *_plugin_paths()))
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("lint-imports", "--no-cache")

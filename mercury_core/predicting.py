@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from mercury_core.errors import PredictError, UnknownEndingError
+from mercury_core.storage.uri import to_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
+    from pathlib import Path
     from typing import Any
 
     import pyarrow as pa
@@ -48,9 +48,9 @@ def predict_to_file(
         MissingColumnsError: The source lacks columns that the model needs.
         StoreAccessError: The target cannot be written.
     """
-    target = Path(target)
-    if target.suffix.lower() not in ENDINGS:
-        raise UnknownEndingError(str(target), ENDINGS)
+    path = to_path(target)
+    if path.suffix.lower() not in ENDINGS:
+        raise UnknownEndingError(str(path), ENDINGS)
     from mercury_core.tasks import load_model, read_data_bunch
 
     bundle = load_model(model, trusted=trusted)
@@ -60,7 +60,7 @@ def predict_to_file(
         roles["index"] = list(signature.index)
     data_set = read_data_bunch(source, reader=reader, roles=roles, **params)["data"]
     table = prediction_table(data_set, bundle.predict(data_set))
-    _write(table, target)
+    _write(table, path)
     return table
 
 
@@ -72,8 +72,8 @@ def prediction_table(data_set: DataSet, predictions: Predictions) -> pa.Table:
         predictions: One a row, in the same order.
 
     Returns:
-        The index columns; ``prediction``, or ``prediction_TARGET`` each where there are several targets; ``score_CLASS``
-        each, where the model gives scores.
+        The index columns; ``prediction``, or one ``prediction_TARGET`` a target where there are several; one
+        ``score_CLASS`` a class, where the model gives scores.
 
     Raises:
         PredictError: Two of these columns would have the same name.

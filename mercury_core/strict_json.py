@@ -39,5 +39,6 @@ def strict(value: Any) -> Any:
         return {str(key): strict(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
         return [strict(inner) for inner in value]
-    plain = getattr(value, "tolist", None)  # scalars and arrays of NumPy, without importing it
-    return strict(plain()) if callable(plain) else str(value)
+    if callable(plain := getattr(value, "tolist", None)):  # scalars and arrays of NumPy, without importing it
+        return strict(plain())
+    return value.isoformat() if callable(getattr(value, "isoformat", None)) else str(value)

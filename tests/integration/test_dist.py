@@ -1,4 +1,4 @@
-"""The distributions, as a user gets them: built, installed into an environment that has nothing, used outside this tree."""
+"""The distributions, as a user gets them: built, installed into a bare environment, used outside this tree."""
 
 import email
 import json
