@@ -278,6 +278,23 @@ class Store(Protocol):
         ...
 
 
+@runtime_checkable
+class DirectoryStore(Protocol):
+    """A store in which directories are things of their own, so that an empty one can be copied."""
+
+    def directories(self, uri: str) -> Iterator[str]:
+        """The directory `uri` and every one below it, each before what is in it; none where there is no directory."""
+        ...
+
+    def make_directory(self, uri: str) -> None:
+        """Make a directory and those above it; nothing happens where it exists."""
+        ...
+
+    def remove_directory(self, uri: str) -> None:
+        """Remove a directory if nothing is in it; else, and where there is none, nothing happens."""
+        ...
+
+
 # --- serve, execute ---
 
 

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from mercury_core.storage.copy import CopyReport as CopyReport
-    from mercury_core.storage.copy import copy as copy
+    from mercury_core.storage.copying import CopyReport as CopyReport
+    from mercury_core.storage.copying import copy as copy
+    from mercury_core.storage.copying import resolve_target as resolve_target
 
-__all__ = ["CopyReport", "copy"]
+__all__ = ["CopyReport", "copy", "resolve_target"]
 
 
 def __getattr__(name: str) -> object:
     """Import a public name when it is first used: whoever needs one URI split needs no copy engine."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
+    from mercury_core.storage import copying
 
-    module = import_module("mercury_core.storage.copy")
-    # Importing a submodule puts the module under its name here; the function is what is meant by it.
-    globals().update({public: getattr(module, public) for public in __all__})
-    return globals()[name]
+    value: object = getattr(copying, name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -123,8 +123,7 @@ def atomic_directory(path: str | os.PathLike[str], overwrite: bool = False) -> I
             _sync_tree(slot.path)
             swap.publish(slot.path, target, overwrite=overwrite)
     except BaseException:
-        if slot.path.exists():
-            slots.remove_tree(slot.path)
+        slots.remove(slot.path)
         raise
     finally:
         slot.close()

@@ -27,12 +27,12 @@ def refusal(error: OSError, action: str, where: str) -> MercuryError:
         return error
     code = error.errno
     writes = action == "write"
-    blocker = _file_above(where) if code in (errno.ENOTDIR, errno.EEXIST, errno.ENOENT) else None
+    blocker = _file_above(where) if writes and code in (errno.ENOTDIR, errno.EEXIST, errno.ENOENT) else None
     if blocker:
         return StoreAccessError(
             action, where, f"{blocker} is a file, and nothing can be below a file", "Choose another place."
         )
-    if code == errno.ENOENT and not writes:
+    if code in (errno.ENOENT, errno.ENOTDIR) and not writes:
         return ObjectNotFoundError(where)
     if code in (errno.EEXIST, errno.ENOTEMPTY) and writes:
         return ObjectExistsError(where)

@@ -77,7 +77,7 @@ def _try(path: Path, *, directory: bool) -> Slot | None:
             return Slot(path, handle)
         try:
             # Never emptied in place: a file may by now be the target itself, linked under both names.
-            remove_tree(path) if directory else path.unlink()
+            remove(path)
         except OSError:
             return None
         finally:
@@ -85,11 +85,11 @@ def _try(path: Path, *, directory: bool) -> Slot | None:
     return None
 
 
-def lock_directory(path: Path) -> Slot | None:
-    """Hold a directory that exists, so that nobody takes it for a leftover; None where somebody else holds it."""
+def hold(path: Path) -> Slot | None:
+    """Hold what exists, so that nobody takes it for a leftover; None where somebody else holds it."""
     if not fcntl:
         return Slot(path, None)
-    handle = os.open(path, _OPEN_DIRECTORY)
+    handle = os.open(path, _FLAGS | os.O_RDONLY)
     if _locked(handle, path):
         return Slot(path, handle)
     os.close(handle)
@@ -117,8 +117,11 @@ def _is_fresh(handle: int, path: Path, *, directory: bool) -> bool:
     return found.st_size == 0 and found.st_nlink == 1
 
 
-def remove_tree(path: Path) -> None:
-    """Remove a directory with all that is in it."""
-    from shutil import rmtree
+def remove(path: Path) -> None:
+    """Remove a file, a link, or a directory with all that is in it; nothing happens where there is nothing."""
+    if path.is_dir() and not path.is_symlink():
+        from shutil import rmtree
 
-    rmtree(path)
+        rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

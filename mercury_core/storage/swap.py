@@ -5,15 +5,19 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from time import sleep
 
-from mercury_core.storage.slots import PREFIX, Slot, lock_directory, remove_tree
+from mercury_core.storage.slots import PREFIX, hold, remove
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from mercury_core.storage.slots import Slot
+
 _AT_FDCWD = -100
 _EXCHANGE = 2
+_MOMENT = 0.005  # seconds
 _NO_EXCHANGE = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
 
 
@@ -31,10 +35,7 @@ def publish(fresh: Path, target: Path, *, overwrite: bool) -> None:
             if not os.path.lexists(target):
                 fresh.rename(target)
                 return
-            if not target.is_dir():
-                target.unlink()
-                continue
-            held = lock_directory(target)
+            held = hold(target)
         except OSError as error:
             # Another writer published in between: its result is the old one now.
             if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT) and fresh.exists():
@@ -43,12 +44,13 @@ def publish(fresh: Path, target: Path, *, overwrite: bool) -> None:
         if held is not None:
             _replace(fresh, target, held)
             return
+        sleep(_MOMENT)  # another writer publishes just now
 
 
 def _replace(fresh: Path, target: Path, held: Slot) -> None:
     try:
         if exchange(fresh, target):
-            remove_tree(fresh)  # holds the old one now
+            remove(fresh)  # holds the old one now
             return
         aside = _aside(target)
         target.rename(aside)
@@ -57,7 +59,7 @@ def _replace(fresh: Path, target: Path, held: Slot) -> None:
         except BaseException:
             aside.rename(target)
             raise
-        remove_tree(aside)
+        remove(aside)
     finally:
         held.close()
 
@@ -65,14 +67,14 @@ def _replace(fresh: Path, target: Path, held: Slot) -> None:
 def recover(target: Path) -> None:
     """Put right what a writer left that was killed between its two renames: the old directory gets its name again."""
     aside = _aside(target)
-    if not aside.is_dir():
+    if not os.path.lexists(aside):
         return
-    held = lock_directory(aside)
+    held = hold(aside)
     if held is None:
         return  # a writer is at it just now
     try:
         if os.path.lexists(target):
-            remove_tree(aside)
+            remove(aside)
         else:
             aside.rename(target)
     finally:

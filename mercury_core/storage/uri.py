@@ -1,7 +1,7 @@
 """URIs and paths: what they name, without asking any store.
 
-A text with ``scheme://`` is a URI, all else is a path of the local disk. In ``file:`` URIs names are percent-encoded, as
-the standard has it; in those of object stores they are taken as they stand, since a key may hold any character.
+A text with ``scheme://`` is a URI, all else is a path of the local disk. In ``file:`` URIs names are percent-encoded,
+as the standard has it; in those of object stores they are taken as they stand, since a key may hold any character.
 """
 
 from __future__ import annotations
@@ -110,16 +110,16 @@ def join(uri: Uri, *names: str) -> str:
 
 
 def name_of(uri: Uri) -> str:
-    """The last name, decoded; nothing where there is none.
+    """The last name, decoded; nothing where there is none. That of ``.`` is the name of the directory that it means.
 
     Examples:
-        >>> name_of("s3://bucket/models/m.h5"), name_of("file:///data/a%20b/"), name_of("s3://bucket")
-        ('m.h5', 'a b', '')
+        >>> name_of("s3://bucket/models/m.h5"), name_of("file:///data/a%20b/"), name_of("s3://bucket"), name_of("/")
+        ('m.h5', 'a b', '', '')
     """
     text = os.fspath(uri)
     if is_remote(text):
         return text.partition("://")[2].partition("/")[2].rstrip("/").rpartition("/")[2]
-    return os.path.basename(local_path(text).rstrip("/")) if text.strip("/") else ""  # noqa: PTH119 — without pathlib
+    return os.path.basename(os.path.abspath(local_path(text)))  # noqa: PTH100, PTH119 — without pathlib
 
 
 def relative_name(uri: Uri, base: Uri) -> str:

@@ -1,0 +1,221 @@
+"""The local disk as a store."""
+
+from __future__ import annotations
+
+import os
+
+from mercury_core.storage.uri import join, local_path
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+    from typing import BinaryIO
+
+    from mercury_core.contracts import ObjectInfo
+    from mercury_core.errors import MercuryError
+
+# Nearly everything is imported where it is used, since every process that copies or looks up a store loads this module.
+_BLOCK = 1 << 20
+
+
+class FileStore:
+    """Files on a local disk, by path or ``file:`` URI.
+
+    Objects are regular files. Symbolic links are followed: one that leads to a file is that file, one that leads to a
+    directory is that directory; links in a circle, or to nothing, are an error of `list`. Temporary files of writers
+    are not listed.
+    """
+
+    def stat(self, uri: str) -> ObjectInfo:
+        """One file; see `mercury_core.contracts.Store.stat`.
+
+        Raises:
+            ObjectNotFoundError: Nothing is there, or a directory.
+            StoreAccessError: No permission; or it is neither a file nor a directory.
+        """
+        from stat import S_ISDIR
+
+        from mercury_core.errors import ObjectNotFoundError
+
+        try:
+            found = os.stat(local_path(uri))  # noqa: PTH116 — without pathlib
+        except OSError as error:
+            raise _refusal(error, "read", uri) from error
+        if S_ISDIR(found.st_mode):
+            raise ObjectNotFoundError(uri)
+        return _info(uri, found)
+
+    def list(self, uri: str) -> Iterator[ObjectInfo]:
+        """Every file below a directory, ordered by the bytes of its name; see `mercury_core.contracts.Store.list`.
+
+        Raises:
+            StoreAccessError: A directory that may not be read; links in a circle or to nothing; a thing that is neither
+                file nor directory.
+        """
+        for name, found in _walk(uri):
+            if found is not None:
+                yield _info(join(uri, name), found)
+
+    def directories(self, uri: str) -> Iterator[str]:
+        """The directory itself and every one below; see `mercury_core.contracts.DirectoryStore`."""
+        if os.path.isdir(local_path(uri)):  # noqa: PTH112
+            yield uri
+            for name, found in _walk(uri):
+                if found is None:
+                    yield join(uri, name)
+
+    def make_directory(self, uri: str) -> None:
+        """Make a directory and those above it.
+
+        Raises:
+            StoreAccessError: No permission, or a file is in the way.
+        """
+        try:
+            os.makedirs(local_path(uri), exist_ok=True)  # noqa: PTH103
+        except OSError as error:
+            raise _refusal(error, "write", uri) from error
+
+    def remove_directory(self, uri: str) -> None:
+        """Remove a directory if nothing is in it."""
+        from errno import EEXIST, ENOENT, ENOTEMPTY
+
+        try:
+            os.rmdir(local_path(uri))  # noqa: PTH106
+        except OSError as error:
+            if error.errno not in (ENOTEMPTY, EEXIST, ENOENT):
+                raise _refusal(error, "delete", uri) from error
+
+    def open(self, uri: str, start: int = 0, end: int | None = None) -> BinaryIO:
+        """Read the bytes from `start` up to `end`.
+
+        Raises:
+            ObjectNotFoundError: Nothing is there.
+            StoreAccessError: It may not be read, or is a directory.
+        """
+        try:
+            file = open(local_path(uri), "rb")  # noqa: SIM115 — the caller closes it
+            file.seek(start)
+        except OSError as error:
+            raise _refusal(error, "read", uri) from error
+        if end is None:
+            return file
+        from mercury_core.storage.streams import up_to
+
+        return up_to(file, max(end - start, 0))
+
+    def put(self, uri: str, data: BinaryIO, *, overwrite: bool = False) -> ObjectInfo:
+        """Write a file whole; see `mercury_core.contracts.Store.put`.
+
+        Raises:
+            ObjectExistsError: Something is there, and `overwrite` is False.
+            StoreAccessError: No permission, no space, or a directory is there.
+        """
+        from shutil import copyfileobj
+
+        from mercury_core.storage.atomic import atomic_file
+
+        with atomic_file(uri, overwrite=overwrite) as beside:
+            with beside.open("wb") as file:
+                copyfileobj(data, file, _BLOCK)
+            found = beside.stat()
+        return _info(uri, found)
+
+    def get(self, uri: str, path: Path) -> None:
+        """Write a file to another path, whole or not at all.
+
+        Raises:
+            ObjectNotFoundError: Nothing is there.
+            StoreAccessError: No permission, no space.
+        """
+        with self.open(uri) as data:
+            self.put(os.fspath(path), data, overwrite=True)
+
+    def delete(self, uri: str) -> None:
+        """Remove a file; of a symbolic link, the link.
+
+        Raises:
+            StoreAccessError: No permission, or it is a directory.
+        """
+        from mercury_core.errors import ObjectNotFoundError
+
+        try:
+            os.unlink(local_path(uri))  # noqa: PTH108
+        except OSError as error:
+            refused = _refusal(error, "delete", uri)
+            if not isinstance(refused, ObjectNotFoundError):
+                raise refused from error
+
+
+def _refusal(error: OSError, action: str, uri: str) -> MercuryError:
+    from mercury_core.storage.refusals import refusal
+
+    return refusal(error, action, uri)
+
+
+def _info(uri: str, found: os.stat_result) -> ObjectInfo:
+    from stat import S_ISREG
+
+    from mercury_core.contracts import ObjectInfo
+    from mercury_core.errors import StoreAccessError
+
+    if not S_ISREG(found.st_mode):
+        # A pipe would be waited for, for ever.
+        raise StoreAccessError("read", uri, "it is neither a file nor a directory", "Take it out.")
+    return ObjectInfo(uri, found.st_size, found.st_mtime)
+
+
+def _walk(uri: str) -> Iterator[tuple[str, os.stat_result | None]]:
+    """What is below a directory: relative names, with None for a directory, in the order that the whole names have."""
+    from stat import S_ISDIR
+
+    from mercury_core.errors import StoreAccessError
+    from mercury_core.storage.slots import PREFIX
+
+    root = local_path(uri)
+    above = [_identity(root)] if os.path.isdir(root) else []  # noqa: PTH112
+    waiting = [_entries(root, "", uri)] if above else []
+    while waiting:
+        entry = next(waiting[-1], None)
+        if entry is None:
+            waiting.pop()
+            above.pop()
+            continue
+        name, path = entry
+        if os.path.basename(path).startswith(PREFIX):  # noqa: PTH119
+            continue
+        try:
+            found = os.stat(path)  # noqa: PTH116
+        except FileNotFoundError:
+            if os.path.islink(path):  # noqa: PTH114
+                todo = "Mend the link or remove it."
+                raise StoreAccessError("read", join(uri, name), "the symbolic link leads nowhere", todo) from None
+            continue  # gone since it was listed
+        except OSError as error:
+            raise _refusal(error, "read", join(uri, name)) from error
+        if not S_ISDIR(found.st_mode):
+            yield name, found
+            continue
+        if (found.st_dev, found.st_ino) in above:
+            todo = "Remove the link."
+            raise StoreAccessError("read", join(uri, name), "the symbolic link leads to a directory above it", todo)
+        yield name, None
+        above.append((found.st_dev, found.st_ino))
+        waiting.append(_entries(path, f"{name}/", uri))
+
+
+def _identity(path: str) -> tuple[int, int]:
+    found = os.stat(path)  # noqa: PTH116
+    return found.st_dev, found.st_ino
+
+
+def _entries(path: str, prefix: str, uri: str) -> Iterator[tuple[str, str]]:
+    try:
+        with os.scandir(path) as entries:
+            # A directory sorts as its children will: with the slash.
+            named = sorted(
+                (os.fsencode(entry.name + "/" * entry.is_dir()), entry.name, entry.path) for entry in entries
+            )
+    except OSError as error:
+        raise _refusal(error, "list", join(uri, prefix)) from error
+    return iter([(prefix + name, where) for _, name, where in named])
