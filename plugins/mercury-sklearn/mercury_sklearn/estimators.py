@@ -155,9 +155,8 @@ class _Builder:
             so_far = len(self.faults)
             made = self.named(value, place) if name in _NAMED else self.value(value, place)
             values[name] = made if len(self.faults) > so_far else self.valid(kind, name, made, place)
-        for name, required in accepted.items():
-            if name and required and name not in params:
-                self.fault(at, f"{kind.__name__} needs the parameter {name!r}.")
+        for needed in [key for key, required in accepted.items() if required and key not in params]:
+            self.fault(at, f"{kind.__name__} needs the parameter {needed!r}.")
         if len(self.faults) > before:
             return None
         try:
