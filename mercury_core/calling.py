@@ -14,11 +14,6 @@ def takes(provider: Any, name: str) -> bool:
     return name in signature(provider).parameters
 
 
-def first_parameter(provider: Any) -> str:
-    """The name of the parameter that is handed over first; empty where there is none."""
-    return next(iter(signature(provider).parameters), "")
-
-
 def works_on_bunch(provider: Any) -> bool:
     """Whether a transform is a function on the whole bunch: its first parameter is annotated `DataBunch`."""
     if isinstance(provider, type) or hasattr(provider, "fit") or hasattr(provider, "apply"):

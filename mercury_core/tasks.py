@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from mercury_core import registry
-from mercury_core.calling import first_parameter, name_of, reference_to, takes, works_on_bunch
+from mercury_core.calling import name_of, reference_to, takes, works_on_bunch
 from mercury_core.errors import ArgumentsError, DataError, MetricError, MissingColumnsError
 from mercury_core.parameters import require
 
@@ -32,14 +32,6 @@ if TYPE_CHECKING:
 
     Provided = str | Callable[..., Any]
     Source = str | Path
-
-# What the core hands to a provider itself, and what so is no parameter of it.
-GIVEN = {
-    "read": ("source", "columns"),
-    "fit": ("bunch",),
-    "evaluate": ("targets", "predictions", "sample_weight"),
-    "save": ("model", "artifact", "path"),
-}
 
 
 def read_data_bunch(
@@ -80,14 +72,14 @@ def _read(source: Source, reader: Provided | None, roles: Mapping[str, Any], par
 
         reader = reader_for(source)
     read = registry.resolve("read", reader)
-    require("read", name_of(reader), read, params, given=GIVEN["read"])
+    require("read", name_of(reader), read, params)
     roles = normalise(roles)
     handed = {"columns": columns_of(roles)} if takes(read, "columns") else {}
     try:
         table = read(str(source), **handed, **params)
+        return table if isinstance(table, DataSet) else DataSet.from_table(table, roles)
     except MissingColumnsError as error:
         raise MissingColumnsError(str(source), error.missing, error.columns) from None
-    return table if isinstance(table, DataSet) else DataSet.from_table(table, roles)
 
 
 def transform_data_bunch(
@@ -112,7 +104,7 @@ def transform_data_bunch(
     provider = registry.resolve("transform", transform) if isinstance(transform, str) else transform
     name = name_of(transform)
     if works_on_bunch(provider):
-        require("transform", name, provider, params, given=(first_parameter(provider),))
+        require("transform", name, provider, params)
         return _transform_sets(bunch, provider, data, params)
     if data is not None:
         raise ArgumentsError(
@@ -123,7 +115,7 @@ def transform_data_bunch(
         require("transform", name, provider, params)
         work = provider(**params)
     elif not hasattr(work, "fit") and not hasattr(work, "apply"):
-        require("transform", name, provider, params, given=(first_parameter(provider),))
+        require("transform", name, provider, params)
     if hasattr(work, "fit"):
         if "train" not in bunch:
             raise DataError(
@@ -179,7 +171,7 @@ def fit_model(bunch: DataBunch, fitter: Provided = "sklearn.fit", **params: Any)
     from mercury_core.bundle import Bundle
 
     provider = registry.resolve("fit", fitter)
-    require("fit", name_of(fitter), provider, params, given=GIVEN["fit"])
+    require("fit", name_of(fitter), provider, params)
     if "train" not in bunch:
         raise DataError(f"A model is fitted on the data set 'train', and the bunch has only: {', '.join(bunch)}.")
     return Bundle.of(provider(bunch, **params), bunch)
@@ -227,7 +219,7 @@ def _metric(metric: Provided | Mapping[str, Any]) -> tuple[str, Any, dict[str, A
         )
     label = params.pop("name", None) or name_of(use)
     provider = registry.resolve("evaluate", use)
-    require("evaluate", name_of(use), provider, params, given=GIVEN["evaluate"])
+    require("evaluate", name_of(use), provider, params)
     return label, provider, params
 
 
@@ -364,7 +356,7 @@ def store_artifact(
         raise ArgumentsError(
             "save", key, [f"{key!r} writes models, not tables and dicts: choose a format of artifacts."]
         )
-    require("save", key, writer.write, params, given=GIVEN["save"])
+    require("save", key, writer.write, params)
     if target.exists() and overwrite == "error":
         raise ObjectExistsError(str(target))
     if not (target.exists() and overwrite == "skip"):

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def save(bundle: Bundle, path: str | Path, *, format: str, overwrite: str, params: Mapping[str, Any]) -> Path:  # noqa: A002
     """Write a bundle; see `Bundle.save`."""
     writer = _format(format)
-    require("save", format, writer.save, params, given=("model", "path"))
+    require("save", format, writer, params)
     target = to_path(path)
     if target.exists() and overwrite != "replace":
         if overwrite == "skip":
