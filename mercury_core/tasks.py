@@ -101,7 +101,7 @@ def transform_data_bunch(
         ArgumentsError: Parameters that the provider does not have.
         DataError: There is no data set ``train`` to fit on.
     """
-    provider = registry.resolve("transform", transform) if isinstance(transform, str) else transform
+    provider: Any = registry.resolve("transform", transform) if isinstance(transform, str) else transform
     name = name_of(transform)
     if works_on_bunch(provider):
         require("transform", name, provider, params)
@@ -211,7 +211,7 @@ def evaluate_model(
 
 
 def _metric(metric: Provided | Mapping[str, Any]) -> tuple[str, Any, dict[str, Any]]:
-    params = dict(metric) if isinstance(metric, Mapping) else {"use": metric}
+    params: dict[str, Any] = dict(metric) if isinstance(metric, Mapping) else {"use": metric}
     use = params.pop("use", None)
     if use is None:
         raise ArgumentsError(
