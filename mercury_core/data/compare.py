@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 def same_values(one: DataWrapper, other: DataWrapper) -> bool:
     """Whether names, types and values are the same.
 
-    How a type is laid out is no difference (string or large_string; the width of the codes of categories), nor is the order of the fields
-    of a schema's metadata. Null is like null, NaN like NaN, and 0.0 like -0.0.
+    How a type is laid out is no difference (string or large_string; the width of the codes of categories), nor is
+    metadata. Null is like null, NaN like NaN, and 0.0 like -0.0.
 
     Raises:
         ConversionError: Data that cannot go to Arrow, where values have to be compared.
@@ -54,8 +54,6 @@ def _same_floats(one: pa.ChunkedArray, other: pa.ChunkedArray) -> bool:
 
 def _same_categories(one: pa.ChunkedArray, other: pa.ChunkedArray) -> bool:
     """The same labels row by row, out of the same categories; in the same order, where that has a meaning."""
-    import pyarrow as pa
-
     if one.type.ordered != other.type.ordered:
         return False
     known = [_categories(column) for column in (one, other)]

@@ -26,7 +26,8 @@ class DataBunch(Frozen, Mapping[str, DataSet]):
         DataError: Something that is no data set.
 
     Examples:
-        >>> bunch = DataBunch({"train": DataSet({"features": {"a": [1, 2]}}), "test": DataSet({"features": {"a": [3]}})})
+        >>> data_set = DataSet({"features": {"a": [1, 2, 3]}})
+        >>> bunch = DataBunch({"train": data_set.slice(0, 2), "test": data_set.slice(2)})
         >>> bunch
         DataBunch: 2 data sets
           train: 2 rows
@@ -97,10 +98,14 @@ class DataBunch(Frozen, Mapping[str, DataSet]):
     def transform(self, transform: Fitted | Callable[[DataSet], DataSet]) -> DataBunch:
         """Apply a fitted transform, or a function on a data set, to every data set.
 
-        A data set notes what was applied only where the transform does so: those of `mercury_core.tasks.transform_data_bunch` do.
+        A data set notes what was applied only where the transform does so, as with
+        `mercury_core.tasks.transform_data_bunch`.
+
+        Args:
+            transform: An object with `apply`, or a function, from data set to data set.
 
         Raises:
             DataError: It gave back something that is no data set.
         """
-        apply: Callable[[DataSet], DataSet] = getattr(transform, "apply", transform)
+        apply: Any = getattr(transform, "apply", transform)
         return DataBunch({name: apply(data_set) for name, data_set in self._data_sets.items()})

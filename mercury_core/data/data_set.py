@@ -62,8 +62,8 @@ class DataSet(Frozen, Mapping[str, DataWrapper]):
 
         Args:
             table: What `DataWrapper` takes.
-            roles: A name, a list of names, or ``"*"`` (all columns that no other role names) by role; ``features`` is ``"*"`` by
-                default. See `mercury_core.data.roles`.
+            roles: By role a name, a list of names, or ``"*"`` (all columns that no other role names); ``features`` is
+                ``"*"`` by default. See `mercury_core.data.roles`.
 
         Returns:
             Views of the columns; columns without a role are left out, and so is a ``"*"`` for which none is left.

@@ -18,8 +18,8 @@ class Predictions:
 
     Attributes:
         values: Labels or numbers: a column a target, under the target's name. Data that is not wrapped is wrapped.
-        scores: A column a class (probabilities, or what else ranks the classes), in the order of `classes`; for several targets of yes and
-            no, a column a target. None where the model gives none.
+        scores: A column a class (probabilities, or what else ranks the classes), in the order of `classes`; for
+            several targets of yes and no, a column a target. None where the model gives none.
         classes: The labels in the order of the columns of `scores`; None where those are targets, and for numbers.
 
     Raises:
@@ -62,15 +62,16 @@ class Predictions:
         if classes is None:
             if scores is not None and len(scores) != len(values):
                 raise DataError(
-                    f"Predictions without classes have {len(scores)} columns of scores for {len(values)} targets: expected a column a target, "
-                    f"or the classes."
+                    f"Predictions without classes have {len(scores)} columns of scores for {len(values)} targets: "
+                    f"expected a column a target, or the classes."
                 )
             return
         if len(set(classes)) != len(classes):
             raise DataError(f"Predictions have a class twice: {', '.join(map(repr, classes))}.")
         if scores is not None and len(scores) != len(classes):
             raise DataError(
-                f"Predictions have {len(scores)} columns of scores for {len(classes)} classes: expected a column a class."
+                f"Predictions have {len(scores)} columns of scores for {len(classes)} classes: expected "
+                f"a column a class."
             )
 
     @property

@@ -1,8 +1,8 @@
 """Roles: which columns of a table are what.
 
-``{"index": ["id"], "features": ["a", "b"], "targets": "y"}``: by role a name, a list of names, or ``"*"`` for all columns that no other
-role names. One role may be ``"*"``; ``features`` is by default. A column has one role: an index that were a feature too, or a target, would
-tell the model what it is to learn.
+``{"index": ["id"], "features": ["a", "b"], "targets": "y"}``: by role a name, a list of names, or ``"*"`` for all
+columns that no other role names. One role may be ``"*"``; ``features`` is by default. A column has one role: a target
+that were a feature too would tell the model what it is to learn.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ def normalise(roles: Mapping[str, Any]) -> dict[str, tuple[str, ...] | str]:
         By role the names, or ``"*"``; with ``features``. Normal roles come back as they are.
 
     Raises:
-        RolesError: A role that names nothing, names that are no texts, a column in two roles, or two roles that are ``"*"``.
+        RolesError: A role that names nothing, names that are no texts, a column in two roles, two roles that are
+            ``"*"``.
 
     Examples:
         >>> normalise({"targets": "y"})
@@ -108,7 +109,8 @@ def assign(roles: Mapping[str, Any], columns: Sequence[str]) -> dict[str, tuple[
         columns: The columns that there are.
 
     Returns:
-        By role its columns, in the order in which the role names them (for ``"*"``: of the table); a role without any is left out.
+        By role its columns, in the order in which the role names them (``"*"``: of the table); a role without any is
+        left out.
 
     Raises:
         MissingColumnsError: A role names columns that are not there.

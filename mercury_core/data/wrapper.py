@@ -22,14 +22,15 @@ if TYPE_CHECKING:
 class DataWrapper(Frozen, Mapping[str, "DataWrapper"]):
     """Some data and the names of its fields, immutable; a mapping from field name to the wrapper of that one column.
 
-    What is wrapped stays what it is and is not copied: the wrapper does not change it, and whoever does so from outside changes what all
-    views of it show.
+    What is wrapped stays what it is and is not copied: the wrapper does not change it, and whoever does so from outside
+    changes what all views of it show.
 
     Args:
-        underlying: A pyarrow Table, RecordBatch or stream; a pandas or polars DataFrame or Series; a NumPy array of one dimension (one
-            column) or two (rows × columns); a dict of columns; anything with ``__arrow_c_stream__`` (kept as an Arrow table);
-            or an object of a library for which a plugin registers ``from.LIBRARY``.
-        field_names: New names of the columns, in order. NumPy arrays, which have none, get ``x0``, ``x1``, … by default.
+        underlying: A pyarrow Table, RecordBatch or stream; a pandas or polars DataFrame or Series; a NumPy array of
+            one dimension (one column) or two (rows × columns); a dict of columns; anything with ``__arrow_c_stream__``
+            (kept as an Arrow table); or an object of a library for which a plugin registers ``from.LIBRARY``.
+        field_names: New names of the columns, in order. NumPy arrays, which have none, get ``x0``, ``x1``, … without
+            it.
 
     Attributes:
         underlying: The data: a pyarrow Table, a pandas or polars DataFrame, a NumPy array of rows × columns, …
@@ -37,8 +38,8 @@ class DataWrapper(Frozen, Mapping[str, "DataWrapper"]):
         format: ``arrow``, ``numpy``, ``pandas``, ``polars``, or the name of a plugin's library.
 
     Raises:
-        DataError: Nothing that can be wrapped; names that are double, or not one a column; a pandas index that would be lost. An
-            unnamed pandas index of whole numbers counts as row numbers, which no conversion keeps.
+        DataError: Nothing that can be wrapped; names that are double, or not one a column; a pandas index that would
+            be lost. (An unnamed index of whole numbers counts as row numbers, which no conversion keeps.)
 
     Examples:
         >>> people = DataWrapper({"age": [31, 44], "name": ["Ada", None]})
@@ -110,7 +111,7 @@ class DataWrapper(Frozen, Mapping[str, "DataWrapper"]):
         return self.select([name])
 
     def __eq__(self, other: object) -> bool:
-        """Whether names, types and values are the same, whatever the libraries; null equals null, and NaN equals NaN."""
+        """Whether names, types and values are the same, in whatever library; null equals null, and NaN equals NaN."""
         if not isinstance(other, DataWrapper):
             return NotImplemented
         from mercury_core.data.compare import same_values
@@ -194,7 +195,7 @@ class DataWrapper(Frozen, Mapping[str, "DataWrapper"]):
             raise DataError(
                 f"Rows are taken by their positions: expected whole numbers in one dimension, got {_shape_of(rows)}."
             )
-        if rows.size and not (0 <= int(rows.min()) and int(rows.max()) < self.num_rows):
+        if rows.size and (rows.min() < 0 or rows.max() >= self.num_rows):
             raise DataError(f"There are {self.num_rows} rows: the positions {rows.min()} to {rows.max()} lead beyond.")
         return self._made(self._backend.take(self.underlying, rows.astype(np.int64, copy=False)), self.field_names)
 

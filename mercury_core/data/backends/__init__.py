@@ -97,7 +97,8 @@ def _recognise_other(data: Any) -> tuple[str, Backend, Any]:
     name = foreign.format_of(data)
     if name is None:
         raise DataError(
-            f"A {type(data).__module__}.{type(data).__qualname__} is no data that can be wrapped: expected a pyarrow Table, a "
-            f"pandas or polars DataFrame, a NumPy array, a dict of columns, or an object with __arrow_c_stream__."
+            f"A {type(data).__module__}.{type(data).__qualname__} is no data that can be wrapped: "
+            f"expected a pyarrow Table, a pandas or polars DataFrame, a NumPy array, a dict of columns, "
+            f"or an object with __arrow_c_stream__."
         )
     return name, foreign, data

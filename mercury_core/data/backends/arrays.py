@@ -23,14 +23,15 @@ def as_two_dimensional(data: Array) -> Array:
     """Rows × columns; a one-dimensional array is one column, as a view."""
     if data.dtype.names is not None:
         raise DataError(
-            f"A structured NumPy array (with the fields {', '.join(data.dtype.names)}) is no matrix: give a dict of its columns, "
-            f"{{name: array[name] for name in array.dtype.names}}."
+            f"A structured NumPy array (with the fields {', '.join(data.dtype.names)}) is no matrix: give a dict of "
+            f"its columns, {{name: array[name] for name in array.dtype.names}}."
         )
     if data.ndim == 1:
         return data[:, None]
     if data.ndim != 2:
         raise DataError(
-            f"A NumPy array of {data.ndim} dimensions, of shape {data.shape}, is no table: expected rows × columns, or one column."
+            f"A NumPy array of {data.ndim} dimensions, of shape {data.shape}, is no table: expected rows × "
+            f"columns, or one column."
         )
     return data
 
@@ -108,11 +109,10 @@ def rename(data: Array, names: Sequence[str]) -> Array:  # noqa: ARG001
 
 def select(data: Array, places: Sequence[int]) -> Array:
     """Columns: a view where they are evenly spaced, else (NumPy can do no better) a copy."""
-    steps = {after - before for before, after in zip(places, places[1:], strict=False)}
     if not places:
         return data[:, :0]
-    step = steps.pop() if steps else 1
-    if steps or step == 0:
+    step = places[1] - places[0] if len(places) > 1 else 1
+    if any(place != places[0] + step * turn for turn, place in enumerate(places)):
         return data[:, list(places)]
     stop = places[-1] + (1 if step > 0 else -1)
     return data[:, places[0] : stop if stop >= 0 else None : step]

@@ -1,4 +1,4 @@
-"""Arrow, the hub: always a `pyarrow.Table`. Native, since going through narwhals would cost every job its import (70 ms)."""
+"""Arrow, the hub: always a `pyarrow.Table`. Native, since narwhals would cost every job its import (70 ms)."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ def from_columns(columns: Mapping[str, Any]) -> pa.Table:
     """A table of a dict of columns: lists, NumPy arrays, Arrow arrays, series."""
     import pyarrow as pa
 
-    names, arrays = list(columns), []
+    names = list(columns)
+    arrays: list[pa.Array | pa.ChunkedArray] = []
     for name, column in columns.items():
         try:
             array = column if isinstance(column, pa.ChunkedArray) else pa.array(column, from_pandas=True)
@@ -42,7 +43,8 @@ def from_columns(columns: Mapping[str, Any]) -> pa.Table:
             raise DataError(f"The column {name!r} is no column of one type: {first_line(error)}.") from error
         if arrays and len(array) != len(arrays[0]):
             raise DataError(
-                f"The column {name!r} has {len(array)} rows and the column {names[0]!r} has {len(arrays[0])}: expected the same."
+                f"The column {name!r} has {len(array)} rows and the column {names[0]!r} has {len(arrays[0])}: "
+                f"expected the same."
             )
         arrays.append(array)
     return pa.table(arrays, names=[_text(name) for name in names])

@@ -1,6 +1,7 @@
-"""A format that a plugin brings: ``from.FORMAT`` is its way to Arrow, ``to.FORMAT`` its way back, and that is all there is to it.
+"""A format that a plugin brings: ``from.FORMAT`` is its way to Arrow, ``to.FORMAT`` its way back, no more.
 
-``from.torch`` names a function ``(data, names) -> anything with __arrow_c_stream__``; `names` is None where the data has to bring its own.
+``from.torch`` names a function ``(data, names) -> anything with __arrow_c_stream__``; `names` is None where the data,
+or else that function, has to name the columns.
 """
 
 from __future__ import annotations

@@ -36,8 +36,8 @@ def _check_pandas(data: Any) -> None:
         # An empty frame has an index of objects that nobody gave it.
         if len(index) or index.name is not None or index.nlevels > 1:
             raise DataError(
-                f"The pandas DataFrame has an index ({called}) that would be lost: make it a column with reset_index(), "
-                f"or drop it with reset_index(drop=True)."
+                f"The pandas DataFrame has an index ({called}) that would be lost: make it a column with "
+                f"reset_index(), or drop it with reset_index(drop=True)."
             )
     strange = [name for name in data.columns if not isinstance(name, str)]
     if strange:
@@ -130,7 +130,7 @@ def _polars_to_arrow(data: Any) -> pa.Table:
     if not data.width:
         return without_columns(data.height)
     table = data.to_arrow()
-    # polars notes its own types in the metadata of the fields, which would be wrong as soon as another library writes there.
+    # polars notes its own types in the metadata of fields, which would be wrong once another library changed them.
     return pa.table(table.columns, schema=pa.schema([field.remove_metadata() for field in table.schema]))
 
 
