@@ -83,8 +83,11 @@ def listed(variable: str) -> list[str]:
 
 
 def locations(entries: Sequence[str]) -> list[str]:
-    """Where metadata is looked for: the real paths of entries of ``sys.path``, each once, in order."""
-    return list(dict.fromkeys(map(_real, entries)))
+    """Where metadata is looked for: the real paths of entries of ``sys.path``, each once, in order.
+
+    Without the markers of editable installs by setuptools, which name no place.
+    """
+    return list(dict.fromkeys(_real(entry) for entry in entries if not entry.endswith(".__path_hook__")))
 
 
 def _real(entry: str) -> str:

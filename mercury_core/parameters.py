@@ -33,8 +33,8 @@ _STEP = re.compile(r"\[(\d+)\]|\.(\w+)")
 def check(verb: str, key: str, provider: Any, params: Mapping[str, Any], given: Collection[str] = ()) -> list[Fault]:
     """Compare arguments with a provider's signature and type hints, without calling it.
 
-    An int serves for a float, a string for a path, a list for a tuple or a set. Hints that cannot be resolved or checked
-    accept anything, and so does ``**params`` of a provider.
+    An int serves for a float, a string for a path, a list for a tuple or a set. A hint that cannot be resolved or
+    checked accepts anything, and so does ``**params`` of a provider.
 
     Args:
         verb: The verb of the provider.
@@ -45,8 +45,8 @@ def check(verb: str, key: str, provider: Any, params: Mapping[str, Any], given: 
             the verb implies.
 
     Returns:
-        Everything that is wrong, in the order of `params`, then what is missing. A provider that is a `ParamsChecker` is
-        asked only where nothing else is wrong.
+        Everything that is wrong, in the order of `params`, then what is missing. A provider that is a `ParamsChecker`
+        is asked only where nothing else is wrong.
 
     Examples:
         >>> def read_lines(source: str, max_rows: int = 100) -> list[str]: ...
@@ -163,7 +163,7 @@ def _type_faults(key: str, name: str, value: Any, hint: Any) -> list[Fault]:
 
 
 def _wrong(value: Any, hint: Any) -> tuple[str, str] | None:
-    """Where in a value something does not fit, as msgspec writes it, and what; None where all fits, or none can tell."""
+    """Where in a value something does not fit, as msgspec writes it, and what; or None."""
     import msgspec
 
     if get_origin(hint) in (Union, UnionType):  # msgspec refuses some unions

@@ -293,7 +293,7 @@ def _note_modules(index: discovery.Index, module: str, before: frozenset[str]) -
     else:
         names = {name for name in [*sys.modules] if name.partition(".")[0] == top}
         names |= {name for name in sys.modules.keys() - before if _is_foreign(name)}
-        names |= set(_imported_by(names))
+        names |= _imported_by(names, index)
         index.tops |= {name.partition(".")[0] for name in names}
     for name in names:
         file = getattr(sys.modules[name], "__file__", None)
@@ -310,18 +310,21 @@ def _is_foreign(name: str) -> bool:
     return top not in sys.stdlib_module_names and top not in _FOUNDATIONS and top != "__main__"
 
 
-def _imported_by(names: Iterable[str]) -> Iterator[str]:
+def _imported_by(names: Iterable[str], index: discovery.Index) -> set[str]:
     """The loaded modules that the code of modules names, and those that they name: whoever loaded them first."""
-    seen, todo = set(names), list(names)
+    found: set[str] = set()
+    todo = list(names)
     while todo:
-        name = todo.pop()
-        loader: Any = getattr(getattr(sys.modules[name], "__spec__", None), "loader", None)
-        code = loader.get_code(name) if hasattr(loader, "get_code") else None
-        for word in _words(code) if code else ():
-            if word in sys.modules and word not in seen and _is_foreign(word):
-                seen.add(word)
-                todo.append(word)
-                yield word
+        spec: Any = getattr(sys.modules[todo.pop()], "__spec__", None)
+        try:
+            code = spec.loader.get_code(spec.name) if hasattr(getattr(spec, "loader", None), "get_code") else None
+        except (ImportError, OSError, SyntaxError):  # replaced since it was loaded
+            index.lasting = False
+            continue
+        fresh = {word for word in _words(code) if word in sys.modules and _is_foreign(word)} - found if code else set()
+        found |= fresh
+        todo += fresh
+    return found
 
 
 def _words(code: CodeType) -> Iterator[str]:
