@@ -82,6 +82,7 @@ class Columns:
                 f"There is no data set 'train' here, and {why}; {names}. Split one, or name a source 'train'.",
                 key=True,
             )
+            self.sets["train"] = None  # one fault is enough
 
     def rearrange(self, step: Step, provider: Any) -> None:
         """A function on the bunch takes some data sets and puts others in their place."""

@@ -143,9 +143,7 @@ def _refused(target: Path, overwrite: str, *, into: bool) -> str:
 
 
 def _is_replaceable(target: Path) -> bool:
-    if not target.is_dir():
-        return target.is_file()
     try:
         return (target / MANIFEST).is_file() or not any(target.iterdir())
-    except PermissionError:
+    except (PermissionError, NotADirectoryError):
         return False

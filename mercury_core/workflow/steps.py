@@ -112,13 +112,13 @@ class State:
         sent = []
         for source, proof in self._to_copy(step):
 
-            def progress(*done: Any, source: str = source) -> None:
-                files, size = done[:2]
-                self._watchers.tell("copy_progress", source=source, target=step.to, files=files, size=size)
+            def progress(files: int, size: int, source: str = source) -> None:
+                self._watchers.tell_listener("copy_progress", source=source, target=step.to, files=files, size=size)
 
             report = copy(source, step.to, overwrite=step.overwrite, progress=progress)
-            self._note(step, {"uri": str(report.target)}, proof)
-            sent.append(str(report.target))
+            # What was there before and was skipped is not known to be the same.
+            self._note(step, {"uri": report.target}, proof if not report.skipped else {})
+            sent.append(report.target)
         return {"to": sent if len(sent) > 1 else sent[0]}
 
     def _to_copy(self, step: Step) -> list[tuple[str, dict[str, Any]]]:

@@ -24,14 +24,18 @@ class Watchers:
         self._listener = listener
 
     def tell(self, what: str, **fields: Any) -> None:
-        """Tell of an event of the lifecycle. A listener that raises is reported and breaks nothing."""
+        """Tell everybody of an event of the lifecycle."""
+        self.tell_listener(what, **fields)
+        registry.lifecycle(f"mercury_{what}", **fields)
+
+    def tell_listener(self, what: str, **fields: Any) -> None:
+        """Tell the listener, of what the observers know already; if it raises, that is reported and breaks nothing."""
         heard = getattr(self._listener, what, None)
         if heard is not None:
             try:
                 heard(**fields)
             except Exception as error:  # noqa: BLE001 -- whatever an observer raises, the run goes on
                 _log.warning("The listener %r raised in %s: %s: %s", self._listener, what, type(error).__name__, error)
-        registry.lifecycle(f"mercury_{what}", **fields)
 
 
 @contextmanager

@@ -60,7 +60,8 @@ def test_environment_variables(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_references_that_lead_nowhere_are_all_found_with_the_nearest(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("THE_BUCKET", "b")
-    text = 'vars: {seed: 7}\nfit:\n  a: "${vars.sed}"\n  b: "x ${oc.env:THE_BUKET}"\n  c: "${fit.d}"\n  d: "${fit.c}"\n  e: "${oops:1}"\n'
+    text = 'vars: {seed: 7}\nfit:\n  a: "${vars.sed}"\n  b: "x ${oc.env:THE_BUKET}"\n'
+    text += '  c: "${fit.d}"\n  d: "${fit.c}"\n  e: "${oops:1}"\n'
     found = values(text=text)
     found.resolved()
     said = faults(found)
@@ -68,8 +69,8 @@ def test_references_that_lead_nowhere_are_all_found_with_the_nearest(monkeypatch
         said[0] == "flows/w.yaml:3:6: ${vars.sed} refers to nothing in this file. Did you mean 'vars.seed' or 'vars'?"
     )
     assert said[1] == (
-        "flows/w.yaml:4:6: ${oc.env:THE_BUKET} needs the environment variable THE_BUKET, which is not set: set it, or write "
-        "${oc.env:THE_BUKET,default}. Did you mean 'THE_BUCKET'?"
+        "flows/w.yaml:4:6: ${oc.env:THE_BUKET} needs the environment variable THE_BUKET, which is not set: set it, or "
+        "write ${oc.env:THE_BUKET,default}. Did you mean 'THE_BUCKET'?"
     )
     assert said[2] == "flows/w.yaml:5:6: ${fit.d} refers to itself."
     assert said[3] == "flows/w.yaml:6:6: ${fit.c} refers to itself."
@@ -126,7 +127,8 @@ def test_an_override_does_not_reach_what_shares_an_anchor() -> None:
         ("=1", "command line: : This is no override: expected key.path=value, as fit.params.max_iter=200."),
         (
             "vars.seed=[1",
-            "command line: vars.seed: This is not YAML: while parsing a flow sequence did not find expected ',' or ']'.",
+            "command line: vars.seed: This is not YAML: while parsing a flow sequence did not find expected ',' or "
+            "']'.",
         ),
         (
             "vars.seed={a: 1, a: 2}",
