@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from mercury_core.data import DataWrapper
 
-#: What `input` may be. ``text`` is one column of documents, as the text vectorizers take them.
+#: What `input` may be. ``text`` is one column as one dimension, as text vectorizers take documents and encoders labels.
 INPUTS = ("auto", "numpy", "pandas", "polars", "text")
 
 
@@ -67,7 +67,9 @@ def choose(features: DataWrapper, estimator: Any, wanted: str = "auto") -> str:
 def _takes_documents(estimator: Any) -> bool:
     steps = getattr(estimator, "steps", None)
     tags = tags_of(steps[0][1] if steps else estimator)
-    return tags is not None and tags.input_tags.string and not tags.input_tags.two_d_array
+    if tags is None or tags.input_tags.two_d_array:
+        return False
+    return bool(tags.input_tags.string or tags.target_tags.one_d_labels)
 
 
 def select(features: DataWrapper, names: Sequence[str], where: str) -> DataWrapper:

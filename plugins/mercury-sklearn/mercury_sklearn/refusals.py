@@ -35,7 +35,7 @@ def explain(error: BaseException, features: DataWrapper) -> tuple[str, str]:
     missing = [name for name, column in columns.items() if count_missing(column)]
     if missing and any(mark in said for mark in ("NaN", "missing", "None")):
         kind = "Classifier or Regressor"
-        return f"{listed(missing)} missing values, and it takes none", _FILL.format(kind)
+        return f"{listed(missing)} missing values, and missing values are refused", _FILL.format(kind)
     infinite = [name for name, column in columns.items() if _has_infinity(column)]
     if infinite and "infinity" in said:
         return f"{listed(infinite)} infinite values", "Replace them before."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 from mercury_core.contracts import Fault
@@ -21,7 +22,7 @@ _KEY = "sklearn.transform"
 _STATE = "transform.json"
 _MODEL = "transformer.skops"
 _AT = ("transformer",)
-# What a sparse result may weigh once it is dense; wider ones belong into the pipeline of a fitter, where they stay sparse.
+# What a sparse result may weigh once it is dense; wider ones belong into a pipeline, where they stay sparse.
 _MOST_BYTES = 2 * 1024**3
 _REFUSED = (ValueError, TypeError, AttributeError, IndexError, ArithmeticError)
 
@@ -30,8 +31,8 @@ class Transform:
     """Fits one transformer on the data set ``train``, and applies it to every data set.
 
     Args:
-        transformer: A class name (``PCA``), an import path (``package.module.Class``), a class, an unfitted transformer, or a
-            list of those, one after another.
+        transformer: A class name (``PCA``), an import path (``package.module.Class``), a class, an unfitted
+            transformer, or a list of those, one after another.
         params: Its parameters; a nested estimator is ``{use: NAME, params: {...}}``.
         columns: The columns to transform; by default all of the role. The others are kept, before the new ones.
         role: The role whose columns are transformed.
@@ -108,7 +109,7 @@ class Transform:
             columns, role, kind = [str(name) for name in state["columns"]], str(state["role"]), str(state["input"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise BundleFormatError(str(path / _STATE), f"{type(error).__name__}: {error}") from error
-        return FittedTransform(load(path / _MODEL, trusted=trusted, where=str(path)), columns, role, kind)
+        return FittedTransform(load(path / _MODEL, trusted=trusted), columns, role, kind)
 
 
 class FittedTransform:
@@ -128,8 +129,8 @@ class FittedTransform:
         """Transform.
 
         Returns:
-            The data set, in whose role the columns are replaced by what the transformer makes of them, under the names that it
-            gives them; columns that it does not take stand before. Other roles are untouched.
+            The data set, in whose role the columns are replaced by what the transformer makes of them, under the names
+            that it gives them; columns that it does not take stand before. Other roles are untouched.
 
         Raises:
             MissingColumnsError: Columns are missing.
@@ -155,16 +156,14 @@ class FittedTransform:
         return data_set.replace(**{self.role: made})
 
     def _names(self, result: Any) -> list[str]:
-        width = 1 if result.ndim == 1 else result.shape[1]
-        name = type(self.underlying).__name__.lower()
         if hasattr(self.underlying, "get_feature_names_out"):
-            # Text has no column names to start from, and a frame brings its own.
+            # Documents have no columns to name words by.
             given = () if self.input == "text" else (list(self.columns),)
-            try:
-                return [str(each) for each in self.underlying.get_feature_names_out(*given)]
-            except (ValueError, TypeError, AttributeError):
-                return [f"{name}{place}" for place in range(width)]
-        return [f"{name}{place}" for place in range(width)]
+            return [str(name) for name in self.underlying.get_feature_names_out(*given)]
+        width = 1 if result.ndim == 1 else result.shape[1]
+        if width == len(self.columns):
+            return list(self.columns)
+        return [f"{type(self.underlying).__name__.lower()}{place}" for place in range(width)]
 
     def save(self, path: Path) -> None:
         """Write itself into the directory `path`, without pickle."""
@@ -188,9 +187,10 @@ def _made(transformer: Any, params: Mapping[str, Any] | None) -> tuple[Any, list
             return made, [Fault(_AT, f"{what} predicts and transforms nothing: use it in sklearn.fit.")]
         return made, [Fault(_AT, f"{what} transforms only the rows that it is fitted on: choose another, as PCA.")]
     if type(made).__name__ == "TargetEncoder":
-        # Its training rows must be encoded by cross-fitting, which a transform that treats all data sets alike cannot do.
-        message = "TargetEncoder encodes the rows of training in another way than all others: use it in a list in sklearn.fit."
-        return made, [Fault(_AT, message)]
+        # Rows of training must be encoded by cross-fitting, and a transform treats all data sets alike.
+        return made, [
+            Fault(_AT, "TargetEncoder treats rows of training unlike others: use it in a list in sklearn.fit.")
+        ]
     return made, []
 
 
@@ -203,11 +203,18 @@ def _targets(train: DataSet, made: Any, what: str) -> tuple[Any, ...]:
                 what, "it needs targets, and the data set 'train' has none", "Name them in the roles of the reader."
             )
         return ()
-    if not required:
+    if not required and not _may_look_at_targets(made):
         return ()
     from mercury_sklearn.targets import target_array
 
     return (target_array(train.targets, what, None)[0],)
+
+
+def _may_look_at_targets(made: Any) -> bool:
+    """Whether `fit` may do something with targets that it does not require; most of scikit-learn's own ignore them."""
+    home = type(made).__module__.split(".")
+    looks = home[0] != "sklearn" or home[1] in ("compose", "feature_selection", "pipeline")
+    return looks and len(signature(made.fit).parameters) > 1
 
 
 def _wrapped(result: Any, names: list[str], what: str) -> DataWrapper:
@@ -218,8 +225,8 @@ def _wrapped(result: Any, names: list[str], what: str) -> DataWrapper:
     if hasattr(result, "toarray"):
         weight = result.shape[0] * result.shape[1] * result.dtype.itemsize
         if weight > _MOST_BYTES:
-            why = f"its result is sparse, and as a table it would have {result.shape[1]} columns and {weight / 1e9:.1f} GB"
-            raise PredictError(what, why, "Put it into the list of sklearn.fit, where it stays sparse.")
+            why = f"its sparse result would be a table of {result.shape[1]} columns and {weight / 1e9:.1f} GB"
+            raise PredictError(what, why, "Use it in a list in sklearn.fit, where it stays sparse.")
         result = result.toarray()
     if isinstance(result, np.ndarray) and result.dtype == object:
         table = result.reshape(len(result), -1)
