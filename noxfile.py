@@ -112,7 +112,20 @@ def tests(session: nox.Session) -> None:
         return
     packages = ["mercury_core", *(f"plugins/mercury-{name}/mercury_{name}" for name in PLUGINS)]
     session.run(
-        *("python", "-m", "pytest", "-W", "error", "-n", "2", "--doctest-modules", "tests", *packages),
+        *(
+            "python",
+            "-m",
+            "pytest",
+            "-W",
+            "error",
+            "-n",
+            "2",
+            "--dist",
+            "loadfile",
+            "--doctest-modules",
+            "tests",
+            *packages,
+        ),
         *("--cov", "--cov-report=term", "--durations=10"),
         env=ONE_THREAD,
     )
@@ -122,7 +135,7 @@ def tests(session: nox.Session) -> None:
 def core(session: nox.Session) -> None:
     """Test the core with nothing else installed, on every supported Python that is found."""
     _install(session, *_editable("."), groups=("test",))
-    session.run("python", "-m", "pytest", "-W", "error", "-n", "2", "tests/core", env=ONE_THREAD)
+    session.run("python", "-m", "pytest", "-W", "error", "-n", "2", "--dist", "loadfile", "tests/core", env=ONE_THREAD)
 
 
 @nox.session
@@ -132,7 +145,9 @@ def core(session: nox.Session) -> None:
 def plugin(session: nox.Session, plugin: str) -> None:
     """Test one plugin, alone with the core; NAME runs on this interpreter, NAME-3.x on another."""
     _install(session, *_editable(".", f"./plugins/mercury-{plugin}"), groups=("test",))
-    session.run("python", "-m", "pytest", "-W", "error", "-n", "2", f"tests/{plugin}", env=ONE_THREAD)
+    session.run(
+        "python", "-m", "pytest", "-W", "error", "-n", "2", "--dist", "loadfile", f"tests/{plugin}", env=ONE_THREAD
+    )
 
 
 @nox.session

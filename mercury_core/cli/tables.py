@@ -48,7 +48,7 @@ def _ruled(headers: Sequence[str], rows: Sequence[Sequence[str]], numbers: bool)
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for place, header in enumerate(headers):
         right = numbers and place > 0
         table.add_column(header, justify="right" if right else "left", no_wrap=right, overflow="fold")

@@ -68,7 +68,7 @@ class Bare:
 
     def mercury(self, *words: str) -> str:
         # The index of what was found belongs to the user; this one starts with none.
-        return ran([str(self.bin / "mercury-ml"), *words], cwd=self.home, XDG_CACHE_HOME=str(self.home / "cache"))
+        return ran([str(self.bin / "mercury-ml"), *words], cwd=self.home, MERCURY_CACHE_DIR=str(self.home / "cache"))
 
     def distributions(self) -> set[str]:
         listed = ran([*self.python, "-m", "pip", "list", "--format=json"], cwd=self.home)
