@@ -26,6 +26,7 @@
     ├── BundleError
     │   ├── BundleFormatError            not a bundle, or one of a version that is not known here
     │   ├── CorruptBundleError           a file that is missing, extra or altered
+    │   ├── UnsavableModelError          a model that its format cannot write
     │   └── UntrustedTypeError           a type that loading would have to trust
     ├── StorageError
     │   ├── ObjectNotFoundError
@@ -288,6 +289,13 @@ class CorruptBundleError(BundleError):
             f"The bundle {where} was altered or damaged, and nothing of it was loaded: "
             f"{'; '.join(faults)}. Copy or save it again."
         )
+
+
+class UnsavableModelError(BundleError):
+    """A model that a format cannot write, or could not read again."""
+
+    def __init__(self, what: str, why: str, todo: str = "") -> None:
+        super().__init__(f"Cannot save {what}: {why.rstrip('.')}.{' ' + todo if todo else ''}")
 
 
 class UntrustedTypeError(BundleError):

@@ -4,7 +4,6 @@ import inspect
 
 import pytest
 import sklearn.metrics
-
 from mercury_sklearn.metric_names import METRICS
 
 NOT_METRICS = {
