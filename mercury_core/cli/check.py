@@ -16,7 +16,11 @@ def arguments(parser: ArgumentParser) -> None:
     """Add the arguments of the command."""
     parser.add_argument("file", metavar="FILE", help="the workflow file (YAML)")
     parser.add_argument(
-        "overrides", metavar="KEY=VALUE", nargs="*", help="set a value of the file, as fit.params.max_iter=50"
+        "overrides",
+        metavar="KEY=VALUE",
+        nargs="*",
+        default=[],
+        help="set a value of the file, as fit.params.max_iter=50",
     )
 
 

@@ -18,7 +18,9 @@ def arguments(parser: ArgumentParser) -> None:
     """Add the arguments of the command."""
     parser.add_argument("model", metavar="MODEL", help="a saved model: a path or a URI")
     parser.add_argument("source", metavar="SOURCE", help="what to predict, raw as in training: a path or a URI")
-    parser.add_argument("options", metavar="KEY=VALUE", nargs="*", help="a parameter of the reader, as delimiter=';'")
+    parser.add_argument(
+        "options", metavar="KEY=VALUE", nargs="*", default=[], help="a parameter of the reader, as delimiter=';'"
+    )
     parser.add_argument("--to", metavar="FILE", required=True, help="where to write: .parquet, .csv, .json or .jsonl")
     parser.add_argument("--reader", metavar="KEY", help="the reader of the source (default: by its ending)")
     parser.add_argument(

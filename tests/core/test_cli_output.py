@@ -52,6 +52,12 @@ def test_an_unknown_option_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:
     assert "unrecognized arguments: --jason" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("command", ["run", "check"])
+def test_what_is_required_is_named_and_nothing_else(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([command]) == 2
+    assert capsys.readouterr().err.endswith("error: the following arguments are required: FILE\n")
+
+
 def test_help_imports_no_command_and_no_sdk() -> None:
     code = (
         "import sys\nfrom mercury_core.cli import main\nmain(['--help'])\n"
