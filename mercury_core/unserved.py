@@ -85,7 +85,7 @@ def not_found(index: Index, verb: str, key: str) -> NoReturn:
 def not_loaded(row: Row, cause: BaseException) -> NoReturn:
     """Raise what is right for a provider whose target cannot be imported."""
     verb, key, target, install, _, owner, *_ = row
-    is_foreign = isinstance(cause, ModuleNotFoundError) and (cause.name or "").split(".")[0] != target.split(".")[0]
-    if install and is_foreign:
+    top = target.partition(":")[0].partition(".")[0]
+    if install and isinstance(cause, ModuleNotFoundError) and (cause.name or "").partition(".")[0] != top:
         raise ProviderNotInstalledError(verb, key, install) from cause
     raise BrokenProviderError(verb, key, owner, target, cause) from cause

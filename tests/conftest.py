@@ -55,7 +55,7 @@ class Site:
 
     def plugin(self, name: str, key: str = "sample", verb: str = "read", version: str = "1.0", note: str = "") -> Path:
         """Install a plugin that provides one key; its target gives back `note`."""
-        package = name.replace("-", "_")
+        package = name.replace("-", "_").replace(".", "_").lower()
         modules = {
             f"{package}/__init__.py": "",
             f"{package}/hooks.py": f"""
