@@ -132,7 +132,7 @@ def _hints(function: Any) -> dict[str, Any]:
         function = getattr(function, "func", None) or type(function).__call__  # a functools.partial has func
     function = inspect.unwrap(function)
     try:
-        return get_type_hints(function)
+        return get_type_hints(function, include_extras=True)
     except Exception:  # noqa: BLE001  (evaluating somebody else's annotations can raise anything)
         space = getattr(function, "__globals__", {})
         return {name: _resolved(hint, space) for name, hint in getattr(function, "__annotations__", {}).items()}
@@ -143,7 +143,7 @@ def _resolved(hint: Any, space: dict[str, Any]) -> Any:
 
     holder.__annotations__ = {"hint": hint}
     try:
-        return get_type_hints(holder, space)["hint"]
+        return get_type_hints(holder, space, include_extras=True)["hint"]
     except Exception:  # noqa: BLE001  (as above)
         return Any
 
