@@ -170,7 +170,8 @@ class Uncheckable(Protocol):
         (dict[str, int], {"a": "b"}, (), "expected int, got str"),
         (Mapping[str, float] | Sequence[float], [0.7, "x"], (1,), "expected float, got str"),
         (Mapping[str, float] | Sequence[float], {"train": 1}, None, ""),
-        (Optional[Literal["a"]], "b", (), "not 'b'")(Union[int, list[str]], 0.5, (), "got float"),  # noqa: UP045,  # noqa: UP007  (likewise)
+        (Optional[Literal["a"]], "b", (), "not 'b'"),  # noqa: UP045  (as older plugins write it)
+        (Union[int, list[str]], 0.5, (), "got float"),  # noqa: UP007  (likewise)
         (Callable[[int], int], len, None, ""),
         (Callable[[int], int], 3, (), "got int"),
         (str | Callable[..., Any], len, None, ""),
