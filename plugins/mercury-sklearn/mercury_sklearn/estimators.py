@@ -245,9 +245,11 @@ class _Builder:
 def _parameters(kind: type) -> dict[str | None, bool]:
     """Whether each parameter of a class is required; the key None says that it takes any."""
     found: dict[str | None, bool] = {}
-    if kind.__init__ is object.__init__:  # type: ignore[misc]
-        return found
-    for parameter in signature(kind).parameters.values():
+    try:
+        parameters = signature(kind).parameters
+    except ValueError:  # a class written in C, without a signature
+        return {None: False}
+    for parameter in parameters.values():
         if parameter.kind is Parameter.VAR_KEYWORD:
             found[None] = False
         elif parameter.kind is not Parameter.VAR_POSITIONAL:
