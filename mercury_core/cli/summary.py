@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
     from mercury_core.workflow import RunRecord
 
+ELSEWHERE = "in run.json"
+MOST_ROWS = 12
+
 
 def show(record: RunRecord) -> None:
     """Print it."""
@@ -31,24 +34,28 @@ def show(record: RunRecord) -> None:
 def metric_rows(metrics: Mapping[str, Mapping[str, Any]]) -> tuple[list[str], list[list[str]]]:
     """Turn ``{data set: {metric: value}}`` into a row a metric and a column a data set.
 
-    A metric that gives a mapping (a value a label) becomes a row a label, below its name.
+    A metric that gives a mapping (a value a label) becomes a row a label, after its name.
     """
     sets = list(metrics)
     cells: dict[str, dict[str, str]] = {}
     for name in sets:
-        for label, value in _flat("", metrics[name]):
-            cells.setdefault(label, {})[name] = value
+        for metric, measured in metrics[name].items():
+            for label, value in _flat(metric, measured):
+                cells.setdefault(label, {})[name] = value
     return sets, [[label, *(row.get(name, "") for name in sets)] for label, row in cells.items()]
 
 
-def _flat(prefix: str, value: Any) -> list[tuple[str, str]]:
+def _flat(label: str, value: Any) -> list[tuple[str, str]]:
+    """The rows of one metric: a mapping has one an entry; a matrix or a curve is not for the eye."""
     from collections.abc import Mapping
 
-    if isinstance(value, Mapping):
-        return [
-            pair for key, inner in value.items() for pair in _flat(f"{prefix}.{key}" if prefix else str(key), inner)
-        ]
-    return [(prefix, _number(value))]
+    if isinstance(value, (list, tuple)):
+        return [(label, ELSEWHERE)]
+    if not isinstance(value, Mapping):
+        return [(label, _number(value))]
+    if len(value) > MOST_ROWS or any(isinstance(inner, (list, tuple)) for inner in value.values()):
+        return [(label, ELSEWHERE)]
+    return [row for name, inner in value.items() for row in _flat(f"{label}.{name}", inner)]
 
 
 def _number(value: Any) -> str:

@@ -189,6 +189,26 @@ def test_numbers_are_short(value: float, shown: str) -> None:
     assert summary.metric_rows({"test": {"m": value}})[1] == [["m", shown]]
 
 
+def test_what_is_too_large_for_a_table_is_left_to_the_record() -> None:
+    many = {str(label): 0.5 for label in range(100)}
+    rows = summary.metric_rows(
+        {
+            "test": {
+                "curve": [0.1, 0.2],
+                "matrix": {"labels": ["a"], "matrix": [[1]]},
+                "per_class": many,
+                "per": {"a": {"f1": 1.0}},
+            }
+        }
+    )[1]
+    assert rows == [
+        ["curve", "in run.json"],
+        ["matrix", "in run.json"],
+        ["per_class", "in run.json"],
+        ["per.a.f1", "1.0000"],
+    ]
+
+
 STEP = {"run": "r1", "step": "fit", "verb": "fit", "provider": "sklearn.fit"}
 
 
