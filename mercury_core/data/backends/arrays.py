@@ -74,32 +74,24 @@ def to_arrow(data: Array, names: Sequence[str]) -> pa.Table:
 
     A column that lies in one piece (any of an array in column order) is shared, a matrix in row order is copied once.
     """
-    import numpy as np
     import pyarrow as pa
 
-    mask = np.ma.getmaskarray(data) if isinstance(data, np.ma.MaskedArray) else None
-    plain = np.asarray(data)
-    if plain.shape[1] > 1 and not plain.flags.f_contiguous and plain.strides[0] != plain.itemsize:
-        plain = np.asfortranarray(plain)
-    columns = []
-    for place, name in enumerate(names):
-        hidden = None if mask is None else np.ascontiguousarray(mask[:, place])
-        try:
-            columns.append(pa.array(plain[:, place], mask=hidden, from_pandas=True))
-        except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
-            raise _no_arrow(name, data, error) from error
-    if not columns:
-        return without_columns(len(plain))
-    return pa.table(columns, names=list(names))
+    from mercury_core.data.backends.buffers import ColumnError, arrays_of
+
+    try:
+        columns = arrays_of(data)
+    except ColumnError as error:
+        raise _no_arrow(names[error.place], data, error.cause) from error.cause
+    return pa.table(columns, names=list(names)) if columns else without_columns(len(data))
 
 
 def _no_arrow(name: str, data: Array, error: Exception) -> ConversionError:
     if data.dtype.kind in "mM":
         why = f"Arrow has no unit of time like that of {data.dtype}"
         return ConversionError(name, "NumPy", "Arrow", why, "Give it days, s, ms, us or ns with astype.")
-    why = first_line(error) if data.dtype.hasobject else f"Arrow has no type like {data.dtype}"
-    todo = "Give every column values of one type." if data.dtype.hasobject else ""
-    return ConversionError(name, "NumPy", "Arrow", why, todo)
+    if data.dtype.hasobject:
+        return ConversionError(name, "NumPy", "Arrow", first_line(error), "Give it values of one type.")
+    return ConversionError(name, "NumPy", "Arrow", f"Arrow has no type like {data.dtype}", "Convert it with astype.")
 
 
 def rename(data: Array, names: Sequence[str]) -> Array:  # noqa: ARG001

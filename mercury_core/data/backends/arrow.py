@@ -23,6 +23,8 @@ def as_table(data: Any) -> pa.Table:
     if isinstance(data, pa.RecordBatch):
         return pa.Table.from_batches([data])
     try:
+        if hasattr(data, "__arrow_c_stream__"):
+            return pa.RecordBatchReader.from_stream(data).read_all()
         return pa.table(data)
     except (pa.ArrowException, TypeError, ValueError) as error:
         raise DataError(
@@ -38,7 +40,7 @@ def from_columns(columns: Mapping[str, Any]) -> pa.Table:
     arrays: list[pa.Array | pa.ChunkedArray] = []
     for name, column in columns.items():
         try:
-            array = column if isinstance(column, pa.ChunkedArray) else pa.array(column, from_pandas=True)
+            array = column if isinstance(column, (pa.Array, pa.ChunkedArray)) else _array(column)
         except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
             raise DataError(f"The column {name!r} is no column of one type: {first_line(error)}.") from error
         if arrays and len(array) != len(arrays[0]):
@@ -48,6 +50,15 @@ def from_columns(columns: Mapping[str, Any]) -> pa.Table:
             )
         arrays.append(array)
     return pa.table(arrays, names=[_text(name) for name in names])
+
+
+def _array(column: Any) -> pa.Array | pa.ChunkedArray:
+    import pyarrow as pa
+
+    from mercury_core.data.backends.buffers import text_of
+
+    text = text_of(column) if isinstance(column, (list, tuple)) else None
+    return pa.array(column, from_pandas=True) if text is None else text
 
 
 def _text(name: object) -> str:
@@ -119,7 +130,12 @@ def select(data: pa.Table, places: Sequence[int]) -> pa.Table:
 
 def take(data: pa.Table, rows: np.ndarray) -> pa.Table:
     """Rows by position."""
-    return data.take(rows)
+    import pyarrow as pa
+
+    from mercury_core.data.backends.buffers import arrays_of
+
+    # Not `data.take(rows)`, which would import pandas to look whether the rows are one of its series.
+    return data.take(pa.chunked_array(arrays_of(rows[:, None])))
 
 
 def slice(data: pa.Table, offset: int, length: int) -> pa.Table:  # noqa: A001

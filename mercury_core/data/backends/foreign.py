@@ -21,9 +21,9 @@ def format_of(data: Any) -> str | None:
     """The format of an object of any library: the library's name, where a plugin registered a way from it."""
     from mercury_core import registry
 
-    homes = [kind.__module__.partition(".")[0] for kind in type(data).__mro__ if kind.__module__ != "builtins"]
-    known = {provider.key for provider in registry.providers("transform")} if homes else set()
-    return next((home for home in homes if f"from.{home}" in known), None)
+    homes = [kind.__module__.partition(".")[0] for kind in type(data).__mro__ if kind is not object]
+    known = (home for home in homes if registry.provider_of("transform", f"from.{home}"))
+    return next(known, None)
 
 
 def _table(data: Any, names: Sequence[str] | None = None) -> pa.Table:

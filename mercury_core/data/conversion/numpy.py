@@ -69,34 +69,11 @@ def _word(kind: pa.DataType) -> str:
 
 
 def _numbers(table: pa.Table, wanted: Type | None) -> Array:
-    import numpy as np
+    from mercury_core.data.matrix import as_matrix
 
-    from mercury_core.data.exact import check_table
-
-    if wanted is None:
-        wanted = np.result_type(*(_holder(column) for column in table.columns))
-    if wanted.kind == "f":
-        check_table(table, wanted)
-    else:
+    if wanted is not None and wanted.kind != "f":
         table = _cast(table, wanted)
-    return _as_matrix(table, wanted)
-
-
-def _as_matrix(table: pa.Table, wanted: Type) -> Array:
-    import numpy as np
-
-    return np.stack([column.to_numpy().astype(wanted) for column in table.columns], axis=1)
-
-
-def _holder(column: pa.ChunkedArray) -> Type:
-    """The NumPy type that has a word for everything in a column."""
-    import numpy as np
-    import pyarrow as pa
-
-    if column.null_count and not pa.types.is_floating(column.type):
-        return np.dtype(np.float64)
-    holder: Type = np.dtype(column.type.to_pandas_dtype())
-    return holder
+    return as_matrix(table, wanted)
 
 
 def _cast(table: pa.Table, wanted: Type) -> pa.Table:
@@ -119,29 +96,53 @@ def _cast(table: pa.Table, wanted: Type) -> pa.Table:
 
 def _alike(table: pa.Table) -> Array:
     """Columns of one type that is no number."""
-    import numpy as np
     import pyarrow as pa
 
     from mercury_core.data.backends.types import regular_type
 
     first = regular_type(table.schema.types[0])
-    for name, kind in zip(table.column_names, map(regular_type, table.schema.types), strict=True):
+    for name, kind in zip(table.column_names, table.schema.types, strict=True):
         _check_sayable(name, kind)
-        if kind != first:
-            other = table.column_names[0]
-            why = f"it is {_word(kind)} and {other!r} is {_word(first)}, and an array has one type"
+        if regular_type(kind) != first:
+            other = f"{table.column_names[0]!r} is {_word(table.schema.types[0])}"
+            why = f"it is {_word(kind)} and {other}, and an array has one type"
             raise ConversionError(name, "Arrow", "NumPy", why, f"Select columns of one type. {_OBJECTS}")
-    columns = [column.to_numpy() for column in table.columns]
-    if pa.types.is_date(first):
-        columns = [column.astype("datetime64[D]", copy=False) for column in columns]
-    return columns[0][:, None] if len(columns) == 1 else np.stack(columns, axis=1)
+    return _texts(table) if pa.types.is_large_string(first) else _times(table, first)
+
+
+def _texts(table: pa.Table) -> Array:
+    import numpy as np
+
+    matrix = np.empty((table.num_rows, table.num_columns), object)
+    for place, column in enumerate(table.columns):
+        matrix[:, place] = column.to_pylist()
+    return matrix
+
+
+def _times(table: pa.Table, kind: pa.DataType) -> Array:
+    """As the whole numbers that they are, of which NumPy calls the least NaT."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    from mercury_core.data.matrix import as_matrix
+
+    nat = pa.scalar(np.iinfo(np.int64).min, pa.int64())
+    columns, is_date = [], pa.types.is_date(kind)
+    for column in table.columns:
+        numbers = column.cast(pa.date32()).cast(pa.int32()).cast(pa.int64()) if is_date else column.cast(pa.int64())
+        columns.append(pc.fill_null(numbers, nat))
+    matrix = as_matrix(pa.table(columns, names=table.column_names), np.dtype(np.int64))
+    unit = "D" if is_date else kind.unit
+    return matrix.view(f"{'m8' if pa.types.is_duration(kind) else 'M8'}[{unit}]")
 
 
 def _check_sayable(name: str, kind: pa.DataType) -> None:
     import pyarrow as pa
 
     kinds = pa.types
-    if kinds.is_large_string(kind) or kinds.is_date(kind) or kinds.is_duration(kind):
+    checks = (kinds.is_string, kinds.is_large_string, kinds.is_string_view, kinds.is_date, kinds.is_duration)
+    if any(check(kind) for check in checks):
         return
     if not kinds.is_timestamp(kind):
         raise ConversionError(name, "Arrow", "NumPy", f"NumPy has no type like {_word(kind)}", _OBJECTS)
