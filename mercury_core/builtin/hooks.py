@@ -34,6 +34,7 @@ def mercury_transform() -> list[Provider]:
 def mercury_save() -> list[Provider]:
     """Formats of artifacts."""
     return [
+        Provider("csv", f"{_HERE}.artifacts:csv_format", "Tables as delimited text"),
         Provider("json", f"{_HERE}.artifacts:json_format", "Dicts, lists, numbers and tables as JSON"),
         Provider("parquet", f"{_HERE}.artifacts:parquet_format", "Tables as Parquet"),
     ]
