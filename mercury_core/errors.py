@@ -307,7 +307,8 @@ class UntrustedTypeError(BundleError):
         listed = ", ".join(map(repr, self.types))
         super().__init__(
             f"{where} holds types that are not trusted, and nothing was loaded: {names}. If you know "
-            f"them and trust where the file comes from, load it with trusted=[{listed}]."
+            f"them and trust where the file comes from, load it with trusted=[{listed}], or with --trust on the "
+            f"command line."
         )
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from mercury_core import tasks
 from mercury_core.errors import PredictError, UnknownEndingError
 from mercury_core.storage.uri import to_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Mapping
     from pathlib import Path
     from typing import Any
 
@@ -15,7 +16,13 @@ if TYPE_CHECKING:
 
     from mercury_core.data import DataSet, Predictions
 
-ENDINGS = (".parquet", ".csv", ".json", ".jsonl")
+#: What the ending of a file says: the key of the format that writes it, and how.
+FORMATS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
+    ".parquet": ("parquet", {}),
+    ".csv": ("csv", {}),
+    ".json": ("json", {}),
+    ".jsonl": ("json", {"lines": True}),
+}
 
 
 def predict_to_file(
@@ -49,18 +56,17 @@ def predict_to_file(
         StoreAccessError: The target cannot be written.
     """
     path = to_path(target)
-    if path.suffix.lower() not in ENDINGS:
-        raise UnknownEndingError(str(path), ENDINGS)
-    from mercury_core.tasks import load_model, read_data_bunch
-
-    bundle = load_model(model, trusted=trusted)
+    if path.suffix.lower() not in FORMATS:
+        raise UnknownEndingError(str(path), list(FORMATS))
+    bundle = tasks.load_model(model, trusted=trusted)
     signature = bundle.signature
     roles: dict[str, Any] = {"features": signature.input_names or "*"}
     if signature.index:
         roles["index"] = list(signature.index)
-    data_set = read_data_bunch(source, reader=reader, roles=roles, **params)["data"]
+    data_set = tasks.read_data_bunch(source, reader=reader, roles=roles, **params)["data"]
     table = prediction_table(data_set, bundle.predict(data_set))
-    _write(table, path)
+    key, how = FORMATS[path.suffix.lower()]
+    tasks.store_artifact(table, path, format=key, overwrite="replace", **how)
     return table
 
 
@@ -103,42 +109,3 @@ def prediction_table(data_set: DataSet, predictions: Predictions) -> pa.Table:
 def _columns(wrapper: Any) -> list[tuple[str, Any]]:
     table = wrapper.to("arrow").underlying
     return list(zip(wrapper.field_names, table.columns, strict=True))
-
-
-def _write(table: pa.Table, target: Path) -> None:
-    from mercury_core.storage.atomic import atomic_file
-
-    with atomic_file(target) as beside:
-        match target.suffix.lower():
-            case ".parquet":
-                from pyarrow import parquet
-
-                parquet.write_table(table, beside)
-            case ".csv":
-                from pyarrow import csv
-
-                csv.write_csv(_plain(table), beside)
-            case ending:
-                _write_json(table, beside, lines=ending == ".jsonl")
-
-
-def _plain(table: pa.Table) -> pa.Table:
-    """The same table with categories spelt out, since a text file has no other way to hold them."""
-    import pyarrow as pa
-
-    fields = [
-        field.with_type(field.type.value_type) if pa.types.is_dictionary(field.type) else field
-        for field in table.schema
-    ]
-    return table.cast(pa.schema(fields))
-
-
-def _write_json(table: pa.Table, path: Path, *, lines: bool) -> None:
-    from mercury_core.strict_json import dumps
-
-    rows = (dumps(row) for row in table.to_pylist())
-    with path.open("w", encoding="utf-8") as file:
-        if lines:
-            file.writelines(f"{row}\n" for row in rows)
-        else:
-            file.write("[" + ",\n ".join(rows) + "]\n")

@@ -239,9 +239,16 @@ def test_predict_with_what_was_saved(folder: Path, capsys: pytest.CaptureFixture
     capsys.readouterr()
     (folder / "new.txt").write_text("id;x\n8;1.5\n9;2.5\n")
     words = ["predict", "store/toy", "new.txt", "--to", "out/p.csv", "--reader", "csv", "delimiter=;"]
-    assert main(words) == 0
+    assert main(words) == 1
+    said = capsys.readouterr().err
+    assert "types that are not trusted" in said
+    assert "--trust" in said
+    assert main([*words, *TRUST]) == 0
     assert capsys.readouterr().out == "2 predictions in out/p.csv (id, prediction)\n"
     assert (folder / "out/p.csv").read_text().splitlines() == ['"id","prediction"', "8,3", "9,3"]
+
+
+TRUST = ["--trust", "cli_toy:text"]
 
 
 @pytest.mark.parametrize(
@@ -249,7 +256,7 @@ def test_predict_with_what_was_saved(folder: Path, capsys: pytest.CaptureFixture
     [
         ({"model": "models/none"}, 1, "models/none"),
         ({"source": "none.csv"}, 1, "none.csv"),
-        ({"source": "workflow.yaml"}, 2, "--reader"),
+        ({"source": "workflow.yaml"}, 1, "Say which reader to use"),
         ({"source": "short.csv"}, 2, "lacks the column 'x'"),
         ({"to": "p.xlsx"}, 2, "expected .parquet, .csv, .json or .jsonl"),
         ({"to": "rows.csv/p.csv"}, 1, "rows.csv"),
@@ -266,7 +273,7 @@ def test_predict_with_what_cannot_be(
     capsys.readouterr()
     words = {"model": "models/toy", "source": "rows.csv", "to": "out.csv", **change}
     options = [words["option"]] if "option" in words else []
-    assert main(["predict", words["model"], words["source"], "--to", words["to"], *options]) == code
+    assert main(["predict", words["model"], words["source"], "--to", words["to"], *TRUST, *options]) == code
     said = capsys.readouterr()
     assert said.out == ""
     assert expected in said.err

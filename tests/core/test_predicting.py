@@ -43,7 +43,7 @@ class Threshold:
     def predict(self, data_set: DataSet) -> Predictions:
         rows = data_set.features.to("numpy").underlying.astype(float)
         yes = np.clip(rows.sum(axis=1) / 2, 0, 1)
-        values = pa.table({"kind": [("no", "yes")[score > 0.5] for score in yes]})
+        values = pa.table({"kind": [("no", "yes")[int(score > 0.5)] for score in yes]})
         scores = DataWrapper(np.column_stack([1 - yes, yes]), ["no", "yes"])
         return Predictions(DataWrapper(values), scores, ("no", "yes"))
 
@@ -184,11 +184,11 @@ def test_categories_nulls_and_times_reach_every_kind_of_file(tmp_path: Path, mon
     )
     rows = DataSet({"features": pa.table({"a": [1.0, 2.0]}), "index": index})
     values = DataWrapper(pa.table({"y": pa.array([1.5, None])}))
-    from mercury_core import predicting
-
-    table = prediction_table(rows, Predictions(values))
-    for ending in predicting.ENDINGS:
-        predicting._write(table, tmp_path / f"p{ending}")
+    model = Bundle(Threshold())
+    monkeypatch.setattr(model, "predict", lambda data: Predictions(values))
+    monkeypatch.setattr(tasks, "load_model", lambda uri, **_: model)
+    for ending in (".parquet", ".csv", ".json"):
+        table = predict_to_file("m", "anything", tmp_path / f"p{ending}", reader=lambda source: rows)
     assert pq.read_table(tmp_path / "p.parquet").equals(table)
     assert (tmp_path / "p.csv").read_text().splitlines()[1:] == ['2026-01-02 03:04:00.000000Z,"north",1.5', ",,"]
     first, second = json.loads((tmp_path / "p.json").read_text())
