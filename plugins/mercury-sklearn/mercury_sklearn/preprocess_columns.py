@@ -278,7 +278,7 @@ def _infrequent(counts: dict[Any, int], options: CategoricalOptions, rows: int) 
     limit = 0 if least is None else least if isinstance(least, int) else least * rows
     rare = {category for category, count in counts.items() if count < limit}
     most = options.max_categories
-    if most is not None and most < len(counts) - len(rare) + 1 and most < len(counts):
+    if most is not None and most < len(counts) - len(rare) + 1:
         by_count = sorted(counts, key=lambda category: counts[category])
         rare.update(by_count[: len(counts) - (most - 1)])
     return tuple(category for category in counts if category in rare)
