@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from time import sleep
+from time import monotonic, sleep
 
 from mercury_core.storage.slots import PREFIX, hold, remove
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _AT_FDCWD = -100
 _EXCHANGE = 2
 _MOMENT = 0.005  # seconds
+_PATIENCE = 60.0  # seconds
 _NO_EXCHANGE = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
 
 
@@ -30,21 +31,21 @@ def publish(fresh: Path, target: Path, *, overwrite: bool) -> None:
     if not overwrite:
         fresh.rename(target)  # refused by the system where a directory with something in it is there
         return
+    until = monotonic() + _PATIENCE
     while True:
         try:
             if not os.path.lexists(target):
                 fresh.rename(target)
                 return
             held = hold(target)
+            if held is not None:
+                _replace(fresh, target, held)
+                return
         except OSError as error:
             # Another writer published in between: its result is the old one now.
-            if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT) and fresh.exists():
-                continue
-            raise
-        if held is not None:
-            _replace(fresh, target, held)
-            return
-        sleep(_MOMENT)  # another writer publishes just now
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT) or monotonic() > until:
+                raise
+        sleep(_MOMENT)
 
 
 def _replace(fresh: Path, target: Path, held: Slot) -> None:
@@ -57,7 +58,10 @@ def _replace(fresh: Path, target: Path, held: Slot) -> None:
         try:
             fresh.rename(target)
         except BaseException:
-            aside.rename(target)
+            if os.path.lexists(target):
+                remove(aside)
+            else:
+                aside.rename(target)
             raise
         remove(aside)
     finally:
