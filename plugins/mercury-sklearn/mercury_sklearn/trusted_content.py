@@ -173,7 +173,7 @@ def _hist_gradient_boosting(estimator: Any) -> Iterator[str]:
 
 def _encoder(columns: Any, count: int) -> Iterator[str]:
     """The preprocessor gives back as many columns as it takes: categories as numbers first, then the rest as it is."""
-    (_, encoder, coded), (_, rest, kept), *others = columns.transformers_
+    (_, encoder, coded), (_, rest, kept), *others = (part for part in columns.transformers_ if part[1] != "drop")
     names = [type(columns).__name__, type(encoder).__name__, type(rest).__name__]
     if names != ["ColumnTransformer", "OrdinalEncoder", "FunctionTransformer"] or others:
         yield f"encodes categories with {', '.join(names)}"
