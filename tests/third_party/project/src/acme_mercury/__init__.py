@@ -1,0 +1,1 @@
+"""A plugin for Mercury that Mercury knows nothing of."""
