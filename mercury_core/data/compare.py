@@ -48,8 +48,9 @@ def _same_floats(one: pa.ChunkedArray, other: pa.ChunkedArray) -> bool:
 
     both_nan = pc.and_(pc.is_nan(one), pc.is_nan(other))
     same = pc.or_(pc.equal(one, other), both_nan)
+    # Where one of them is null, nothing was compared: then both have to be.
     both_null = pc.and_(pc.is_null(one), pc.is_null(other))
-    return pc.all(pc.or_(both_null, pc.fill_null(same, fill_value=False))).as_py() is not False
+    return pc.all(pc.coalesce(same, both_null)).as_py() is not False
 
 
 def _same_categories(one: pa.ChunkedArray, other: pa.ChunkedArray) -> bool:

@@ -32,7 +32,7 @@ class DataBunch(Frozen, Mapping[str, DataSet]):
         DataBunch: 2 data sets
           train: 2 rows
             features  2 × 1 arrow (a: int64)
-          test: 1 rows
+          test: 1 row
             features  1 × 1 arrow (a: int64)
         >>> bunch.train.num_rows
         2

@@ -23,9 +23,9 @@ def describe_wrapper(wrapper: DataWrapper) -> str:
 def describe_set(data_set: DataSet, indent: str = "") -> str:
     """One line a role."""
     width = max((len(role) for role in data_set), default=0)
-    lines = [
-        f"{data_set.num_rows:,} rows" + (f", {len(data_set.applied)} transforms applied" if data_set.applied else "")
-    ]
+    applied = len(data_set.applied)
+    noted = f", {applied} transform{'s' if applied > 1 else ''} applied" if applied else ""
+    lines = [f"{data_set.num_rows:,} row{'s' if data_set.num_rows != 1 else ''}{noted}"]
     lines += [f"{indent}  {role:<{width}}  {describe_wrapper(wrapper)}" for role, wrapper in data_set.items()]
     return "\n".join(lines)
 

@@ -125,9 +125,11 @@ def _times(table: pa.Table, kind: pa.DataType) -> Array:
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    from mercury_core.data.backends.buffers import arrays_of
     from mercury_core.data.matrix import as_matrix
 
-    nat = pa.scalar(np.iinfo(np.int64).min, pa.int64())
+    # Not `pyarrow.scalar`, which imports pandas.
+    nat = arrays_of(np.array([[np.iinfo(np.int64).min]]))[0][0]
     columns, is_date = [], pa.types.is_date(kind)
     for column in table.columns:
         numbers = column.cast(pa.date32()).cast(pa.int32()).cast(pa.int64()) if is_date else column.cast(pa.int64())
