@@ -13,8 +13,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mercury_core.storage.slots import Slot
-
 _AT_FDCWD = -100
 _EXCHANGE = 2
 _MOMENT = 0.005  # seconds
@@ -32,40 +30,51 @@ def publish(fresh: Path, target: Path, *, overwrite: bool) -> None:
         fresh.rename(target)  # refused by the system where a directory with something in it is there
         return
     until = monotonic() + _PATIENCE
-    while True:
-        try:
-            if not os.path.lexists(target):
-                fresh.rename(target)
-                return
-            held = hold(target)
-            if held is not None:
-                _replace(fresh, target, held)
-                return
-        except OSError as error:
-            # Another writer published in between: its result is the old one now.
-            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT) or monotonic() > until:
-                raise
+    while not _try_publish(fresh, target):
+        if monotonic() > until:
+            raise OSError(errno.EBUSY, f"other writers have kept it in use for {_PATIENCE:g} seconds")
         sleep(_MOMENT)
 
 
-def _replace(fresh: Path, target: Path, held: Slot) -> None:
+def _try_publish(fresh: Path, target: Path) -> bool:
+    """Publish, unless another writer is at it just now; whatever that one publishes is then the old one."""
+    held = None
     try:
-        if exchange(fresh, target):
-            remove(fresh)  # holds the old one now
-            return
-        aside = _aside(target)
-        target.rename(aside)
-        try:
+        if not os.path.lexists(target):
             fresh.rename(target)
-        except BaseException:
-            if os.path.lexists(target):
-                remove(aside)
-            else:
-                aside.rename(target)
-            raise
-        remove(aside)
+            return True
+        held = hold(target)
+        if held is None:
+            return False
+        old = _replace(fresh, target)
+    except OSError as error:
+        if held is not None:
+            held.close()
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT) and fresh.exists():
+            return False
+        raise
+    try:
+        remove(old)
     finally:
         held.close()
+    return True
+
+
+def _replace(fresh: Path, target: Path) -> Path:
+    """Give `fresh` the name, and tell where the old one is now."""
+    if exchange(fresh, target):
+        return fresh
+    aside = _aside(target)
+    target.rename(aside)
+    try:
+        fresh.rename(target)
+    except BaseException:
+        if os.path.lexists(target):
+            remove(aside)
+        else:
+            aside.rename(target)
+        raise
+    return aside
 
 
 def recover(target: Path) -> None:
@@ -73,7 +82,10 @@ def recover(target: Path) -> None:
     aside = _aside(target)
     if not os.path.lexists(aside):
         return
-    held = hold(aside)
+    try:
+        held = hold(aside)
+    except FileNotFoundError:
+        return  # put right by another writer
     if held is None:
         return  # a writer is at it just now
     try:
@@ -81,6 +93,10 @@ def recover(target: Path) -> None:
             remove(aside)
         else:
             aside.rename(target)
+    except OSError as error:
+        # A writer published in the meantime; the next one removes what is aside.
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT):
+            raise
     finally:
         held.close()
 
