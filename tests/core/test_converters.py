@@ -239,6 +239,20 @@ def test_objects_keep_every_value() -> None:
     assert array[1, 0] is None
 
 
+def test_odd_arrays_keep_their_values() -> None:
+    for array in (
+        np.array([[1, 2], [3, 4]], dtype=">i4"),
+        np.arange(6.0).reshape(3, 2)[::-1],
+        np.broadcast_to(np.array([1.0, 2.0]), (3, 2)),
+        np.array([["a", "b\0c"], ["", "ü"]]),
+        np.array([[True, False], [False, False]]),
+        np.array([["2024-02-29", "NaT"]], dtype="datetime64[D]"),
+    ):
+        assert DataWrapper(array).to("arrow").to("numpy").underlying.tolist() == array.tolist()
+    columns = DataWrapper(np.array([b"a\0b", b"c"])).to("arrow").underlying
+    assert columns.to_pydict() == {"x0": [b"a\0b", b"c"]}
+
+
 def test_masked_values_are_null() -> None:
     masked = np.ma.MaskedArray([[1, 2], [3, 4]], mask=[[False, True], [False, False]])
     wrapper = DataWrapper(masked)
@@ -331,6 +345,9 @@ def test_other_types_cannot_be_asked_for(dtype: str) -> None:
         (np.array([["a", 1], [2, "b"]], dtype=object), "'x0' cannot go from NumPy to Arrow"),
         (np.array([[1 + 2j]]), "no type like complex128"),
         (np.array(["2024-01"], dtype="datetime64[M]"), "unit of time.*astype"),
+        (np.array([1], dtype="datetime64[25s]"), r"unit of time like that of datetime64\[25s\].*astype"),
+        (np.array([2**40], dtype="datetime64[D]"), "or not so many of them"),
+        (pl.DataFrame({"fine": [1], "big": [2]}).cast({"big": pl.Int128}), "'big'.*Arrow has no type like Int128"),
         (pd.DataFrame({"fine": [1, 2], "mixed": [1, "a"]}), "'mixed' cannot go from pandas to Arrow"),
         (pl.DataFrame({"fine": [1], "things": pl.Series([object()], dtype=pl.Object)}), "'things'.*Python objects"),
     ],

@@ -87,7 +87,7 @@ def to_arrow(data: Array, names: Sequence[str]) -> pa.Table:
 
 def _no_arrow(name: str, data: Array, error: Exception) -> ConversionError:
     if data.dtype.kind in "mM":
-        why = f"Arrow has no unit of time like that of {data.dtype}"
+        why = f"Arrow has no unit of time like that of {data.dtype}, or not so many of them"
         return ConversionError(name, "NumPy", "Arrow", why, "Give it days, s, ms, us or ns with astype.")
     if data.dtype.hasobject:
         return ConversionError(name, "NumPy", "Arrow", first_line(error), "Give it values of one type.")

@@ -111,9 +111,25 @@ def _variable(place: int, column: Array, mask: Array | None) -> pa.Array:
         if text is not None:
             return text
     try:
-        return pa.array(np.ascontiguousarray(column), mask=mask, from_pandas=True)
+        return _by_pyarrow(column, mask)
     except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
         raise ColumnError(place, error) from error
+
+
+def _by_pyarrow(column: Array, mask: Array | None) -> pa.Array:
+    import numpy as np
+    import pyarrow as pa
+
+    if column.dtype.kind == "S":
+        # Its way from NumPy would end at the first zero byte.
+        return pa.array(column.tolist(), pa.binary(), mask=mask)
+    if column.dtype.kind in "mM":
+        unit, count = np.datetime_data(column.dtype)
+        days = column.view(np.int64)[~np.isnat(column)]
+        if count != 1 or (unit == "D" and days.size and max(-days.min(), days.max()) >= 2**31):
+            # pyarrow would forget the count, and let the days overflow.
+            raise OverflowError(f"{column.dtype} beyond what Arrow counts")
+    return pa.array(np.ascontiguousarray(column), mask=mask, from_pandas=True)
 
 
 def text_of(values: Sequence[Any]) -> pa.Array | None:

@@ -129,7 +129,16 @@ def _polars_to_arrow(data: Any) -> pa.Table:
             raise ConversionError(name, "polars", "Arrow", "it holds Python objects", "Give it values of one type.")
     if not data.width:
         return without_columns(data.height)
-    table = data.to_arrow()
+    try:
+        table = data.to_arrow()
+    except pa.ArrowException as error:
+        for name in data.columns:
+            try:
+                data.select(name).to_arrow()
+            except pa.ArrowException as cause:
+                why = f"Arrow has no type like {data.schema[name]}"
+                raise ConversionError(name, "polars", "Arrow", why, "Cast it first.") from cause
+        raise DataError(f"The polars DataFrame cannot go to Arrow: {first_line(error)}.") from error
     # polars notes its own types in the metadata of fields, which would be wrong once another library changed them.
     return pa.table(table.columns, schema=pa.schema([field.remove_metadata() for field in table.schema]))
 
