@@ -129,10 +129,7 @@ class Columns:
 
 
 def _is_split(provider: Any) -> bool:
-    return (getattr(provider, "__module__", ""), getattr(provider, "__name__", "")) == (
-        "mercury_core.builtin.split",
-        "split",
-    )
+    return getattr(provider, "__module__", "") == "mercury_core.builtin.split"
 
 
 def _named(roles: Mapping[str, Any]) -> Iterable[tuple[At, str]]:

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 from mercury_core.workflow.source import walk
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
+
+    from mercury_core.workflow.config import Workflow
 
 _SEEDS = ("seed", "random_state")
 
@@ -30,21 +32,33 @@ def packages() -> dict[str, str]:
     return dict(sorted(found.items()))
 
 
-def plugins(uses: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """The distributions that brought the providers of a workflow, with their versions.
+def environment_of(workflow: Workflow, config: Mapping[str, Any], directory: Path) -> dict[str, Any]:
+    """What a run runs with.
 
     Args:
-        uses: Verb and key of every provider.
+        workflow: Its steps.
+        config: Its values as resolved.
+        directory: Where its file lies.
     """
+    uses = {(step.verb, step.use) for step in workflow.steps if step.use}
+    uses |= {("evaluate", m if isinstance(m, str) else m["use"]) for step in workflow.steps for m in step.metrics}
+    return {
+        "python": platform.python_version(),
+        "system": platform.system(),
+        "machine": platform.machine(),
+        "packages": packages(),
+        "plugins": _plugins(uses),
+        "git_commit": git_commit(directory),
+        "seeds": {".".join(map(str, at)): value for at, value in walk(config) if at and at[-1] in _SEEDS},
+    }
+
+
+def _plugins(uses: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """The distributions that brought some providers, with their versions."""
     from mercury_core import registry
 
-    records = [registry.provider_of(verb, key) for verb, key in set(uses)]
+    records = [registry.provider_of(verb, key) for verb, key in uses]
     return dict(sorted({record.owner: record.version for record in records if record is not None}.items()))
-
-
-def machine() -> dict[str, str]:
-    """Python and the system."""
-    return {"python": platform.python_version(), "system": platform.system(), "machine": platform.machine()}
 
 
 def git_commit(directory: Path) -> str | None:
@@ -77,8 +91,3 @@ def _head(git: Path) -> str | None:
             if name == ref:
                 return commit
     return None
-
-
-def seeds(config: Any) -> dict[str, Any]:
-    """Every seed of a config, by its place."""
-    return {".".join(map(str, at)): value for at, value in walk(config) if at and at[-1] in _SEEDS}

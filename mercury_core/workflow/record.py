@@ -6,14 +6,17 @@ it; it is forced to the disk several times a second and at the end, for the deat
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from mercury_core.errors import StoreAccessError
-from mercury_core.strict_json import dumps, strict
+from mercury_core.strict_json import strict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -105,6 +108,7 @@ class Journal:
             ) from error
         self._directory = directory
         self._synced = time.monotonic()
+        self._closed = False
 
     def event(self, kind: str, **fields: Any) -> None:
         """Note that something happened.
@@ -112,9 +116,8 @@ class Journal:
         Raises:
             StoreAccessError: The disk is full, or gone.
         """
-        line = dumps({"event": kind, "time": timestamp(), **fields}) + "\n"
+        rest = _encoded(strict({"event": kind, "time": timestamp(), **fields})) + b"\n"
         try:
-            rest = line.encode(errors="backslashreplace")
             while rest:
                 rest = rest[os.write(self._events, rest) :]
             if time.monotonic() - self._synced > _SYNC_SECONDS:
@@ -123,8 +126,11 @@ class Journal:
         except OSError as error:
             raise self._refused(error) from error
 
-    def write(self, record: RunRecord) -> None:
+    def write(self, content: dict[str, Any]) -> None:
         """Write ``run.json``: a reader sees the one before or this one, and never a part.
+
+        Args:
+            content: From `RunRecord.to_json`.
 
         Raises:
             StoreAccessError: The disk is full, or gone.
@@ -133,13 +139,21 @@ class Journal:
 
         try:
             with atomic_file(self._directory / "run.json") as path:
-                path.write_text(dumps(record.to_json(), indent=2) + "\n", encoding="utf-8", errors="backslashreplace")
+                path.write_bytes(msgspec.json.format(_encoded(content), indent=2) + b"\n")
         except OSError as error:
             raise self._refused(error) from error
 
-    def close(self) -> None:
-        """Force the events to the disk."""
+    def close(self, kind: str, **fields: Any) -> None:
+        """Note the last event, and force all to the disk. Nothing happens where that was done already.
+
+        Raises:
+            StoreAccessError: The disk is full, or gone.
+        """
+        if self._closed:
+            return
+        self._closed = True
         try:
+            self.event(kind, **fields)
             os.fsync(self._events)
         except OSError as error:
             raise self._refused(error) from error
@@ -155,3 +169,11 @@ class Journal:
             error.strerror or str(error),
             "Free some space, or choose another place with --runs.",
         )
+
+
+def _encoded(content: dict[str, Any]) -> bytes:
+    """Strict JSON; msgspec writes it twenty times as fast as json does, which is most of what a small step costs."""
+    try:
+        return msgspec.json.encode(content)
+    except UnicodeEncodeError:  # a name of a file that is no text; json escapes what it is made of
+        return json.dumps(content, allow_nan=False).encode()

@@ -7,16 +7,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mercury_core.errors import StepFailedError
+from mercury_core.errors import StepFailedError, StoreAccessError
+from mercury_core.workflow.environment import environment_of, packages
 from mercury_core.workflow.record import Journal, RunRecord, new_run_id, timestamp
 from mercury_core.workflow.secrets import masked, secrets_of
 from mercury_core.workflow.watch import Watchers, clean_stop, noting_warnings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from mercury_core.workflow.check import CheckedWorkflow
-    from mercury_core.workflow.config import Step
+    from mercury_core.workflow.config import Step, Workflow
 
 
 class WorkflowRun:
@@ -54,42 +55,44 @@ class WorkflowRun:
         """
         run, directory = self._record.run, self._record.directory
         workflow, config = self._checked.for_run({"id": run, "dir": str(directory)})
-        values = self._checked.values
-        secrets = secrets_of(values.data, config)
+        secrets = secrets_of(self._checked.values.data, config)
+        watchers = Watchers(self._listener)
         journal = Journal(directory)
         began = time.perf_counter()
-        self._record = replace(
-            self._record,
-            started=timestamp(),
-            models=tuple(names) if len(names := [step.own for step in workflow.of("fit")]) > 1 else (),
-            config={
-                "file": str(values.source.file.absolute()),
-                "written": masked(values.source.data, secrets),
-                "overrides": {
-                    ".".join(map(str, at)): masked(value, secrets, at) for at, value in values.overrides.items()
-                },
-                "resolved": masked(config, secrets),
-            },
-            environment=self._environment(),
-        )
-        watchers = Watchers(self._listener)
         try:
             with clean_stop():
-                journal.write(self._record)
+                self._begin(workflow, config, secrets)
+                journal.write(self._record.to_json())
                 journal.event("run_started", run=run, name=workflow.name)
                 watchers.tell("run_started", run=run, config=self._record.config["resolved"])
                 self._steps(workflow.steps, journal, watchers, secrets)
-                self._end(journal, "succeeded", began)
+                content = self._end(journal, "succeeded", began)
         except BaseException as error:
             said = error.__cause__ if isinstance(error, StepFailedError) and error.__cause__ else error
             status = "failed" if isinstance(error, Exception) else "interrupted"
             why = {"type": type(said).__name__, "message": masked(str(error), secrets)}
             self._record = replace(self._record, error=why)
-            self._end(journal, status, began, cause=error)
-            watchers.tell("run_failed", run=run, record=self._record.to_json(), error=error)
+            watchers.tell("run_failed", run=run, record=self._end(journal, status, began, cause=error), error=error)
             raise
-        watchers.tell("run_finished", run=run, record=self._record.to_json())
+        watchers.tell("run_finished", run=run, record=content)
         return self._record
+
+    def _begin(self, workflow: Workflow, config: Mapping[str, Any], secrets: frozenset[str]) -> None:
+        values = self._checked.values
+        overrides = {".".join(map(str, at)): masked(value, secrets, at) for at, value in values.overrides.items()}
+        names = [step.own for step in workflow.of("fit")]
+        self._record = replace(
+            self._record,
+            started=timestamp(),
+            models=tuple(names) if len(names) > 1 else (),
+            config={
+                "file": str(values.source.file.absolute()),
+                "written": masked(values.source.data, secrets),
+                "overrides": overrides,
+                "resolved": masked(config, secrets),
+            },
+            environment=environment_of(workflow, config, values.source.file.absolute().parent),
+        )
 
     def _steps(self, steps: Sequence[Step], journal: Journal, watchers: Watchers, secrets: frozenset[str]) -> None:
         from mercury_core.workflow.steps import State
@@ -125,8 +128,9 @@ class WorkflowRun:
             journal.event(f"step_{status}", step=step.name, seconds=seconds, error=said)
             watchers.tell("step_failed", run=run, step=step.name, seconds=seconds, error=error)
             if isinstance(error, Exception):
-                where = self._checked.values.where(step.at, key=True)
-                raise StepFailedError(step.name, where, error) from error
+                failed = StepFailedError(step.name, self._checked.values.where(step.at, key=True), error)
+                failed.args = (masked(str(failed), secrets),)
+                raise failed from error
             raise
         seconds = time.perf_counter() - began
         self._record = replace(
@@ -138,41 +142,22 @@ class WorkflowRun:
         journal.event("step_finished", step=step.name, seconds=seconds, result=result)
         watchers.tell("step_finished", run=run, step=step.name, seconds=seconds, result=result)
 
-    def _end(self, journal: Journal, status: str, began: float, cause: BaseException | None = None) -> None:
+    def _end(self, journal: Journal, status: str, began: float, cause: BaseException | None = None) -> dict[str, Any]:
         """Write how it ended. Where the disk refuses even that after a failure, the failure stays the news."""
         seconds = time.perf_counter() - began
-        environment = {**self._record.environment, "packages": self._packages()}
+        environment = {**self._record.environment, "packages": packages()}
         self._record = replace(
             self._record, status=status, finished=timestamp(), seconds=seconds, environment=environment
         )
+        content = self._record.to_json()
         try:
-            journal.event(f"run_{status}", run=self._record.run, seconds=seconds, error=self._record.error)
-            journal.close()
-            journal.write(self._record)
-        except OSError as error:
+            journal.close(f"run_{status}", run=self._record.run, seconds=seconds, error=self._record.error)
+            journal.write(content)
+        except StoreAccessError as error:
             if cause is None:
                 raise
             cause.add_note(f"The record could not be written either: {error}")
-
-    @staticmethod
-    def _packages() -> dict[str, str]:
-        from mercury_core.workflow.environment import packages
-
-        return packages()
-
-    def _environment(self) -> dict[str, Any]:
-        from mercury_core.workflow.environment import git_commit, machine, plugins, seeds
-
-        workflow, values = self._checked.workflow, self._checked.values
-        uses = [(step.verb, step.use) for step in workflow.steps if step.use]
-        uses += [("evaluate", m if isinstance(m, str) else m["use"]) for step in workflow.steps for m in step.metrics]
-        return {
-            **machine(),
-            "packages": self._packages(),
-            "plugins": plugins(uses),
-            "git_commit": git_commit(values.source.file.absolute().parent),
-            "seeds": seeds(self._checked.config),
-        }
+        return content
 
 
 def run_workflow(
