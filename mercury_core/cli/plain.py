@@ -28,11 +28,11 @@ class PlainProgress:
 
     def step_started(self, step: str, provider: str, **_: Any) -> None:
         """A step begins; it is told of when it ends."""
-        self._providers[step] = provider
+        self._providers[step] = output.short(provider)
 
     def step_finished(self, step: str, seconds: float, result: Mapping[str, Any], **_: Any) -> None:
         """A step succeeded."""
-        said = described(result)
+        said = described(result).removeprefix(self._providers[step])
         output.say(f"{step} ({self._providers[step]}): {seconds:.2f} s{said and ', '}{said}")
 
     def step_failed(self, step: str, seconds: float, **_: Any) -> None:

@@ -5,12 +5,16 @@ from __future__ import annotations
 from rich.console import Console
 from rich.markup import escape
 
+from mercury_core.cli import output
 from mercury_core.cli.plain import described, human
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any, Self
+
+#: Of the column of providers: a line with what came of a step fits into 80 columns.
+WIDTH = 18
 
 
 class TerminalProgress:
@@ -39,8 +43,8 @@ class TerminalProgress:
 
     def step_started(self, step: str, provider: str, **_: Any) -> None:
         """A step begins."""
-        self._running[step] = provider
-        self._status.update(f"{escape(step)}  [dim]{escape(provider)}[/]")
+        self._running[step] = output.short(provider)
+        self._status.update(f"{escape(step)}  [dim]{escape(_cut(output.short(provider)))}[/]")
 
     def step_finished(self, step: str, seconds: float, result: Mapping[str, Any], **_: Any) -> None:
         """A step succeeded."""
@@ -56,12 +60,17 @@ class TerminalProgress:
 
     def copy_progress(self, target: str, files: int, size: int, **_: Any) -> None:
         """A copy went on."""
-        self._status.update(f"copy to {escape(target)}: {files} files, {human(size)}")
+        self._status.update(f"copy  [dim]{escape(_cut(output.short(target)))}  {files} files, {human(size)}[/]")
 
     def _line(self, mark: str, step: str, time: str, said: str) -> None:
         provider = self._running.pop(step, "")
+        said = said.removeprefix(provider)
         self._console.print(
-            f"{mark} {escape(step):24} [cyan]{escape(provider):24}[/] {time:>9}  [dim]{escape(said)}[/]",
+            f"{mark} {escape(step):14} [cyan]{escape(_cut(provider)):{WIDTH}}[/] {time:>9}  [dim]{escape(said)}[/]",
             overflow="ellipsis",
             no_wrap=True,
         )
+
+
+def _cut(provider: str) -> str:
+    return provider if len(provider) <= WIDTH else provider[: WIDTH - 1] + "…"
