@@ -43,6 +43,14 @@ def test_missing_values_in_features() -> None:
     )
 
 
+@pytest.mark.parametrize("kind", [pa.null(), pa.float64()])
+def test_a_feature_without_values(kind: pa.DataType) -> None:
+    assert refusal(bunch({"x": NUMBERS, "e": pa.nulls(N, kind)}, {"y": LABELS})) == (
+        "Cannot fit LogisticRegression: the column 'e' has no value in any row. Leave out of the features what "
+        "holds nothing."
+    )
+
+
 def test_nan_and_infinity_in_features() -> None:
     nan = pa.array([float("nan"), *range(1, N)], pa.float64())
     assert "the column 'x' has missing values" in refusal(bunch({"x": nan}, {"y": LABELS}))

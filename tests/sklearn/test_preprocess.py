@@ -311,6 +311,28 @@ def test_options_that_do_not_fit_a_column(params: dict[str, Any], message: str) 
     assert message in refusal(pa.table({"w": ["a"], "x": [1.0]}), **params)
 
 
+def test_one_word_in_a_column_of_numbers() -> None:
+    table = pa.table({"x": [*map(str, range(20)), "n/a"]})
+    assert refusal(table) == (
+        "Cannot fit sklearn.preprocess: the column 'x' holds 'n/a' among numbers. Correct it in the source, name "
+        "it to the "
+        "reader as a missing value, null_values: ['n/a'], or, where these are categories, say columns: "
+        "{x: {encode: onehot}}."
+    )
+    assert len(fitted(table, columns={"x": {"encode": "onehot"}}).output_names) == 21
+    assert len(fitted(pa.table({"rooms": ["1", "2", "3", "4+"]})).output_names) == 4
+    assert len(fitted(pa.table({"zip": [f"{place:05}" for place in range(20)]})).output_names) == 20
+
+
+def test_more_categories_than_anybody_wants() -> None:
+    table = pa.table({"name": [f"n{place}" for place in range(1001)]})
+    message = refusal(table)
+    assert "the column 'name' has 1001 categories, which would be a column each. Say columns: {name: drop}, " in message
+    assert fitted(table, columns={"name": {"encode": "ordinal"}}).output_names == ["name"]
+    assert len(fitted(table, categorical={"max_categories": 2000}).output_names) == 1001
+    assert len(fitted(table, categorical={"max_categories": 10}).output_names) == 10
+
+
 def test_infinity() -> None:
     assert "the column 'x' cannot be scaled: Input X contains infinity" in refusal(pa.table({"x": [1.0, float("inf")]}))
 

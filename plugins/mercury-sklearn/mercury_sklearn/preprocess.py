@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from mercury_core.errors import ArgumentsError, BundleFormatError, FitError, MissingColumnsError
 from mercury_sklearn.preprocess_columns import Categorical, Numeric
 from mercury_sklearn.preprocess_options import NumericOptions, faults_of, options_for
+from mercury_sklearn.refusals import odd_one
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -24,6 +25,8 @@ _FILE = "preprocess.json"
 _VERSION = 1
 # Rows at a time: their part of the matrix stays in the cache of a core while column after column is written.
 _ROWS = 8192
+# Texts of which fewer than this share are no numbers are numbers with a mistake among them, not categories.
+_ODD = 0.1
 
 
 class Preprocess:
@@ -110,6 +113,14 @@ class Preprocess:
                 why = f"the column {name!r} is of type {column.type} and cannot be scaled"
                 raise FitError(_WHAT, why, f"Say columns: {{{name}: {{encode: onehot}}}}, or drop.")
             return Numeric.learn(name, column, options)
+        odd = odd_one(column, _ODD) if name not in (self._params["columns"] or {}) else None
+        if odd is not None:
+            raise FitError(
+                _WHAT,
+                f"the column {name!r} holds {odd!r} among numbers",
+                f"Correct it in the source, name it to the reader as a missing value, null_values: [{odd!r}], or, "
+                f"where these are categories, say columns: {{{name}: {{encode: onehot}}}}.",
+            )
         return Categorical.learn(name, column, options)
 
     @staticmethod

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _WHAT = "sklearn.preprocess"
 _INFREQUENT = "infrequent_sklearn"
+# More categories than this are names or free text, and would fill the memory before anybody sees it.
+_MOST = 1000
 Step = Literal["subtract", "divide", "multiply", "add"]
 
 
@@ -119,6 +121,12 @@ class Categorical:
             counts = dict(sorted({**counts, fill: counts.get(fill, 0) + missing}.items()))
         infrequent = _infrequent(counts, options, sum(counts.values()))
         frequent = tuple(category for category in counts if category not in infrequent)
+        if options.encode == "onehot" and options.max_categories is None and len(frequent) > _MOST:
+            raise FitError(
+                _WHAT,
+                f"the column {name!r} has {len(frequent)} categories, which would be a column each",
+                f"Say columns: {{{name}: drop}}, or {{{name}: {{encode: ordinal}}}}, or how many, {{max_categories: 100}}.",
+            )
         return cls(name, kind, frequent, infrequent, fill, options.encode)
 
     def write(self, column: pa.ChunkedArray, out: Array) -> None:

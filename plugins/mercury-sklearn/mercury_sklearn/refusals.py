@@ -33,6 +33,9 @@ def explain(error: BaseException, features: DataWrapper) -> tuple[str, str]:
     if words and any(mark in said for mark in ("string", "str", "float", "convert", "dtype", "numeric", "number")):
         return _not_numbers(words)
     missing = [name for name, column in columns.items() if count_missing(column)]
+    empty = [name for name in missing if count_missing(columns[name]) == len(columns[name])]
+    if empty and any(mark in said for mark in ("NaN", "missing", "None")):
+        return f"{listed(empty)} no value in any row", "Leave out of the features what holds nothing."
     if missing and any(mark in said for mark in ("NaN", "missing", "None")):
         kind = "Classifier or Regressor"
         return f"{listed(missing)} missing values, and missing values are refused", _FILL.format(kind)
@@ -70,7 +73,7 @@ def _has_infinity(column: pa.ChunkedArray) -> bool:
 
 def _not_numbers(columns: dict[str, pa.ChunkedArray]) -> tuple[str, str]:
     for name, column in columns.items():
-        odd = _odd_one(column)
+        odd = odd_one(column, 0.5)
         if odd is not None:
             return (
                 f"the column {name!r} holds {odd!r} among numbers",
@@ -84,8 +87,13 @@ def _not_numbers(columns: dict[str, pa.ChunkedArray]) -> tuple[str, str]:
     )
 
 
-def _odd_one(column: pa.ChunkedArray) -> str | None:
-    """The first text that is no number, in a column where most of them are."""
+def odd_one(column: pa.ChunkedArray, most: float) -> str | None:
+    """The first text that is no number, in a column where nearly all of them are.
+
+    Args:
+        column: Of any type; one that holds no text has none.
+        most: The share of the different values that may be odd.
+    """
     import pyarrow as pa
 
     if pa.types.is_dictionary(column.type):
@@ -93,8 +101,11 @@ def _odd_one(column: pa.ChunkedArray) -> str | None:
     if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
         return None
     values = column.drop_null().unique().to_pylist()
+    # A long column of texts is known for what it is by its first values.
+    if sum(map(_is_number, values[:200])) * 2 < len(values[:200]):
+        return None
     odd = [value for value in values if not _is_number(value)]
-    return odd[0] if odd and len(odd) * 2 < len(values) else None
+    return odd[0] if odd and len(odd) < len(values) * most else None
 
 
 def _is_number(value: str) -> bool:
