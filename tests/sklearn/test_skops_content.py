@@ -2,13 +2,14 @@
 
 import json
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import scipy.sparse
+import threadpoolctl
 from mercury_sklearn.skops_format import dump, load
 from sklearn.cluster import BisectingKMeans, KMeans
 from sklearn.ensemble import (
@@ -27,6 +28,13 @@ from mercury_core.errors import BundleFormatError, CorruptBundleError
 _random = np.random.RandomState(0)
 X = np.column_stack([_random.normal(size=(40, 3)), _random.randint(0, 5, 40)])
 Y = (X[:, 0] + X[:, 1] > 0).astype(int)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    """Toy sets gain nothing from threads, and threads that wait for each other on a busy machine cost minutes."""
+    with threadpoolctl.threadpool_limits(1):
+        yield
 
 
 def refused(thing: Any, path: Path, match: str) -> None:

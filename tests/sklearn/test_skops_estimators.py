@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import scipy.sparse
+import threadpoolctl
 from mercury_sklearn import skops_format
 from sklearn import (
     cluster,
@@ -88,6 +89,13 @@ def fitted(name: str, kind: type) -> Iterator[tuple[Any, Any]]:
         set_random_state(estimator)
         rows = _enforce_estimator_tags_X(estimator, X)
         yield estimator.fit(rows, _enforce_estimator_tags_y(estimator, Y)), rows
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    """Toy sets gain nothing from threads, and threads that wait for each other on a busy machine cost minutes."""
+    with threadpoolctl.threadpool_limits(1):
+        yield
 
 
 def same(left: Any, right: Any) -> bool:

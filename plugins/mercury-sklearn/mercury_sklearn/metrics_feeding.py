@@ -39,6 +39,11 @@ def feed(name: str, measured: Measured, params: dict[str, Any]) -> Fed:
 def _labels(measured: Measured, params: dict[str, Any]) -> Fed:
     measured.need_labels()
     if measured.several:
+        if params.get("average") == "binary":
+            raise measured.error(
+                f"average is 'binary' with {len(measured.names)} targets: {', '.join(measured.names)}",
+                "Set average to macro, micro, weighted or samples, or to null for a value of each target.",
+            )
         return measured.truth, measured.values, params, params.get("labels") or measured.names
     if params.get("average") == "binary":
         return _binary_labels(measured, params)

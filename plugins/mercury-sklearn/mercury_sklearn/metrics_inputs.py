@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mercury_core.errors import MetricError
+from mercury_core.errors import ConversionError, MetricError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -265,7 +265,10 @@ class Measured:
         return columns[0] if len(columns) == 1 else np.column_stack(columns)
 
     def _column(self, wrapper: DataWrapper, name: str, what: str) -> Array:
-        column: Array = np.asarray(wrapper[name].to("numpy").underlying).ravel()
+        try:
+            column: Array = np.asarray(wrapper[name].to("numpy").underlying).ravel()
+        except ConversionError:  # categories, or integers and booleans with nulls: NumPy has no type like them
+            column = np.asarray(wrapper[name].to("numpy", dtype="object").underlying).ravel()
         missing = column != column if column.dtype.kind in "fO" else np.zeros(1, dtype=bool)
         if column.dtype.kind == "O":
             missing = missing | np.array([value is None for value in column], dtype=bool)

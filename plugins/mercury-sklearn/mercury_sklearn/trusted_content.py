@@ -297,11 +297,11 @@ def _features(estimator: Any) -> int:
 
 
 def _is_count(value: Any) -> bool:
-    return isinstance(value, int | np.integer) and not isinstance(value, bool) and value >= 1
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(value >= 1)
 
 
 def _inside(places: Array, size: int) -> bool:
-    return bool(places.dtype.kind in "iu" and ((places >= 0) & (places < size)).all())
+    return places.dtype.kind in "iu" and bool(((places >= 0) & (places < size)).all())
 
 
 _NEIGHBOUR_TREES = {"sklearn.neighbors._kd_tree.KDTree": 2, "sklearn.neighbors._ball_tree.BallTree": 1}
