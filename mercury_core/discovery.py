@@ -37,7 +37,7 @@ FORMAT = "mercury-index 1"
 METADATA = (".dist-info", ".egg-info")
 _RACY_NS = 2_000_000_000
 _KEPT_S = 30 * 86_400
-_NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
+_PLAIN = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)  # through no link, and bytes as they are
 _ABSENT = "-"
 _BARE, _FULL = "bare", "full"
 
@@ -254,7 +254,7 @@ def _unescape(text: str) -> str:
 def _lines(path: str, key: str) -> list[list[str]] | None:
     """The lines of an index file; None where it is missing, damaged or of another environment or user."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | _NOFOLLOW)
+        descriptor = os.open(path, os.O_RDONLY | _PLAIN)
     except OSError:
         return None
     with open(descriptor, "rb") as file:
@@ -279,7 +279,7 @@ def _replace(path: str, data: bytes) -> None:
     directory = os.path.dirname(path)  # noqa: PTH120
     os.makedirs(directory, mode=0o700, exist_ok=True)  # noqa: PTH103
     draft = f"{path}.{os.getpid()}.tmp"
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NOFOLLOW, 0o600)
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _PLAIN, 0o600)
     try:
         with open(descriptor, "wb") as file:
             file.write(data)

@@ -289,7 +289,7 @@ def _note_modules(index: discovery.Index, module: str, before: frozenset[str]) -
     """
     top = module.partition(".")[0]
     if top in _FOUNDATIONS:
-        names = {module, module.rpartition(".")[0]} & sys.modules.keys()
+        names = {module} & sys.modules.keys()  # what else the core has loaded by now is not about its records
     else:
         names = {name for name in [*sys.modules] if name.partition(".")[0] == top}
         names |= {name for name in sys.modules.keys() - before if _is_foreign(name)}

@@ -208,6 +208,14 @@ def test_a_working_directory_that_holds_metadata_is_evidence(remembered: Site, t
     assert remembered.run(code) == "UnknownProviderError searched"
 
 
+def test_a_process_that_has_used_the_core_before_remembers_too(site: Site) -> None:
+    site.plugin("acme", "sample", note="first")
+    site.age()
+    used = "import mercury_core.builtin.disk, mercury_core.data\n" + ASK.replace("\n    ", "\n")
+    assert site.run(used) == "first 1.0 searched"
+    assert site.run(ASK) == "first 1.0 remembered"
+
+
 def test_young_evidence_is_not_trusted(site: Site) -> None:
     site.plugin("acme", "sample", note="first")
     assert site.run(ASK) == "first 1.0 searched"

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import time
 import venv
 from pathlib import Path
 
@@ -53,8 +54,9 @@ class Environment:
         self.home = home
         venv.create(home / "venv", with_pip=True, symlinks=os.name != "nt")
         self.python = str(home / "venv" / ("Scripts" if os.name == "nt" else "bin") / "python")
-        own = Path(ran([self.python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"], home).strip())
-        (own / "borrowed.pth").write_text(sysconfig.get_path("purelib") + "\n")
+        where = ran([self.python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"], home)
+        self.site = Path(where.strip())
+        (self.site / "borrowed.pth").write_text(sysconfig.get_path("purelib") + "\n")
         self.install(core)
 
     def install(self, wheel: Path) -> None:
@@ -162,3 +164,27 @@ def test_it_goes_away_when_it_is_uninstalled(environment: Environment) -> None:
     """
     environment_without = {"MERCURY_CACHE_DIR": str(environment.home / "cache")}
     assert "No provider 'acme.fixed'" in ran([environment.python, "-c", code], environment.home, **environment_without)
+
+
+def test_an_editable_install_is_followed_when_it_is_edited(core: Path, tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    shutil.copytree(PROJECT, project)
+    (project / "pyproject.setuptools.toml").rename(project / "pyproject.toml")
+    environment = Environment(tmp_path, core)
+    ran([environment.python, "-m", "pip", "install", "-q", "--no-deps", "-e", str(project)], tmp_path)
+    code = """if True:
+        import sys
+        from mercury_core import registry
+        summary = registry.provider_of("read", "acme.fixed").summary
+        print(summary, "searched" if "pluggy" in sys.modules else "remembered", sep=", ")
+    """
+    assert environment.run("-c", code).strip() == "Fixed-width text, searched"
+    an_hour_ago = time.time() - 3600
+    for folder in (project, environment.site):
+        for path in (*folder.rglob("*"), folder):
+            os.utime(path, (an_hour_ago, an_hour_ago))
+    environment.run("-c", code)
+    assert environment.run("-c", code).strip() == "Fixed-width text, remembered"
+    hooks = project / "src" / "acme_mercury" / "hooks.py"
+    hooks.write_text(hooks.read_text().replace('"Fixed-width text"', '"Edited"'))
+    assert environment.run("-c", code).strip() == "Edited, searched"
