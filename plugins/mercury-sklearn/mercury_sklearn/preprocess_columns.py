@@ -125,7 +125,7 @@ class Categorical:
             raise FitError(
                 _WHAT,
                 f"the column {name!r} has {len(frequent)} categories, which would be a column each",
-                f"Say columns: {{{name}: drop}}, or {{{name}: {{encode: ordinal}}}}, or how many, {{max_categories: 100}}.",
+                f"Say columns: {{{name}: drop}}, {{{name}: {{encode: ordinal}}}}, or how many, max_categories: 100.",
             )
         return cls(name, kind, frequent, infrequent, fill, options.encode)
 
