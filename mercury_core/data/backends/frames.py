@@ -140,7 +140,23 @@ def _polars_to_arrow(data: Any) -> pa.Table:
                 raise ConversionError(name, "polars", "Arrow", why, "Cast it first.") from cause
         raise DataError(f"The polars DataFrame cannot go to Arrow: {first_line(error)}.") from error
     # polars notes its own types in the metadata of fields, which would be wrong once another library changed them.
-    return pa.table(table.columns, schema=pa.schema([field.remove_metadata() for field in table.schema]))
+    # Without the metadata of the fields, in which polars notes types of its own.
+    columns = [
+        _in_order(column) if kind == polars.Enum else column
+        for kind, column in zip(data.dtypes, table.columns, strict=True)
+    ]
+    return pa.table(columns, names=table.column_names)
+
+
+def _in_order(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """The categories of an Enum have an order, which not every version of polars says to Arrow."""
+    import pyarrow as pa
+
+    if column.type.ordered:
+        return column
+    kind = pa.dictionary(column.type.index_type, column.type.value_type, ordered=True)
+    chunks = [pa.DictionaryArray.from_arrays(chunk.indices, chunk.dictionary, ordered=True) for chunk in column.chunks]
+    return pa.chunked_array(chunks, kind)
 
 
 def rename(data: Any, names: Sequence[str]) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mercury_core.data.backends.types import regular
 from mercury_core.data.conversion import naming_the_column
 
 TYPE_CHECKING = False
@@ -18,6 +19,7 @@ def frame_of(table: pa.Table) -> pd.DataFrame:
 
     # Metadata that pandas once wrote (as into a Parquet file) would turn columns into an index.
     table = table.replace_schema_metadata(None)
+    table = _with_signed_codes(table)
     special = {}
     for name, column in zip(table.column_names, table.columns, strict=True):
         kind = _special_type(column)
@@ -29,6 +31,16 @@ def frame_of(table: pa.Table) -> pd.DataFrame:
         return frame
     columns = {name: special[name] if name in special else frame[name] for name in table.column_names}
     return pd.DataFrame(columns, copy=False)
+
+
+def _with_signed_codes(table: pa.Table) -> pa.Table:
+    """Unsigned codes of categories, as polars gives them, are not taken by every version of pyarrow."""
+    import pyarrow as pa
+
+    for place, field in enumerate(table.schema):
+        if pa.types.is_dictionary(field.type) and pa.types.is_unsigned_integer(field.type.index_type):
+            table = table.set_column(place, field.name, regular(table.column(place)))
+    return table
 
 
 def _as(kind: Any) -> Any:
