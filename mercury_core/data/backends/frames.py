@@ -139,7 +139,6 @@ def _polars_to_arrow(data: Any) -> pa.Table:
                 why = f"Arrow has no type like {data.schema[name]}"
                 raise ConversionError(name, "polars", "Arrow", why, "Cast it first.") from cause
         raise DataError(f"The polars DataFrame cannot go to Arrow: {first_line(error)}.") from error
-    # polars notes its own types in the metadata of fields, which would be wrong once another library changed them.
     # Without the metadata of the fields, in which polars notes types of its own.
     columns = [
         _in_order(column) if kind == polars.Enum else column
