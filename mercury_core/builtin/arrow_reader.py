@@ -1,0 +1,93 @@
+"""The reader `arrow`: IPC files (Feather) and streams."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence  # noqa: TC003  (parameters are checked against these hints)
+from pathlib import Path  # noqa: TC003
+
+from mercury_core.builtin.sources import chosen, local, reading
+from mercury_core.errors import ReadError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pyarrow as pa
+    from pyarrow import ipc
+
+
+class ArrowReader:
+    """Reads an Arrow IPC file, which is Feather version 2, or an IPC stream into an Arrow table."""
+
+    def __call__(
+        self, source: str | Path, *, columns: Sequence[str] | None = None, memory_map: bool = False
+    ) -> pa.Table:
+        """Read.
+
+        Args:
+            source: A path or a ``file:`` URI.
+            columns: The columns to read, in this order; all by default.
+            memory_map: Whether the table may lie in the mapped file, which then must not change while the table lives.
+
+        Returns:
+            The columns asked for.
+
+        Raises:
+            ObjectNotFoundError: Nothing is there.
+            ReadError: Not such a file, or a truncated one.
+            MissingColumnsError: A column is not there.
+        """
+        from pyarrow import ipc
+
+        path, name = local(source), str(source)
+
+        def read() -> pa.Table:
+            with _opened(path, name, memory_map) as reader:
+                names = reader.schema.names
+            wanted = chosen(name, columns, names)
+            options = ipc.IpcReadOptions(included_fields=sorted(names.index(one) for one in wanted))
+            with _opened(path, name, memory_map, options) as reader:
+                return reader.read_all().select(wanted)
+
+        return _reading(name, read)
+
+    def schema(
+        self, source: str | Path, *, columns: Sequence[str] | None = None, memory_map: bool = False
+    ) -> pa.Schema:
+        """Names and types, from the head of the file.
+
+        Args:
+            source: As for reading.
+            columns: As for reading.
+            memory_map: As for reading.
+
+        Raises:
+            The same as for reading.
+        """
+        import pyarrow as pa
+
+        path, name = local(source), str(source)
+
+        def read() -> pa.Schema:
+            with _opened(path, name, memory_map) as reader:
+                return pa.schema([reader.schema.field(one) for one in chosen(name, columns, reader.schema.names)])
+
+        return _reading(name, read)
+
+
+def _reading(name: str, read: Callable[[], pa.Table]) -> pa.Table:
+    return reading(name, "an Arrow IPC file or stream", "Name the reader that fits it, or write it again.", read)
+
+
+def _opened(
+    path: Path, name: str, memory_map: bool, options: ipc.IpcReadOptions | None = None
+) -> ipc.RecordBatchFileReader | ipc.RecordBatchStreamReader:
+    import pyarrow as pa
+    from pyarrow import ipc
+
+    with path.open("rb") as file:
+        magic = file.read(6)
+    if magic.startswith(b"FEA1"):
+        raise ReadError(name, "it is Feather version 1", "Write it again as version 2, or as Parquet.")
+    source = pa.memory_map(str(path)) if memory_map else pa.OSFile(str(path))
+    return (ipc.open_file if magic == b"ARROW1" else ipc.open_stream)(source, options=options)

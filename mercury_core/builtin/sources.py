@@ -1,0 +1,163 @@
+"""What every reader does with its source and with the columns that it is asked for."""
+
+from __future__ import annotations
+
+from mercury_core.errors import ArgumentsError, MissingColumnsError, ObjectNotFoundError, ReadError, did_you_mean
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    import pyarrow as pa
+
+_ENDINGS = {
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".tab": "csv",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+    ".json": "json",
+    ".jsonl": "json",
+    ".ndjson": "json",
+    ".arrow": "arrow",
+    ".arrows": "arrow",
+    ".feather": "arrow",
+    ".ipc": "arrow",
+}
+PACKED = (".gz", ".bz2", ".zst", ".lz4", ".br")
+
+
+def reader_for(source: str | Path) -> str:
+    """The key of the reader that the ending of a name stands for.
+
+    Args:
+        source: A path or a URI. Compressed text, as ``data.csv.gz``, is told by the ending before.
+
+    Raises:
+        ReadError: No reader is known for that ending.
+
+    Examples:
+        >>> reader_for("data/penguins.csv"), reader_for("s3://bucket/rows.jsonl.gz")
+        ('csv', 'json')
+    """
+    name = str(source).rstrip("/").rpartition("/")[2].lower()
+    plain = name
+    for packed in PACKED:
+        plain = plain.removesuffix(packed)
+    ending = "." + plain.rpartition(".")[2] if "." in plain else ""
+    if ending in _ENDINGS:
+        return _ENDINGS[ending]
+    why = (
+        f"no reader is known for names that end in {ending!r}"
+        if ending
+        else "its name has no ending to tell the format"
+    )
+    raise ReadError(
+        str(source), f"{why}.{did_you_mean(ending, _ENDINGS)}", "Say which reader to use: csv, parquet, json or arrow."
+    )
+
+
+def local(source: str | Path, *, directory: bool = False) -> Path:
+    """The path of a source that can be opened.
+
+    Args:
+        source: A path or a ``file:`` URI.
+        directory: Whether a directory will do.
+
+    Raises:
+        ObjectNotFoundError: Nothing is there.
+        ReadError: A directory, or no permission, or an empty file.
+    """
+    from mercury_core.storage.uri import to_path
+
+    path = to_path(source)
+    try:
+        if path.is_dir():
+            if directory:
+                return path
+            raise ReadError(str(source), "it is a directory", "Name one file in it.")
+        with path.open("rb") as file:
+            if not file.read(1):
+                raise ReadError(str(source), "it is empty", "Check what wrote it.")
+    except (FileNotFoundError, NotADirectoryError):
+        raise ObjectNotFoundError(str(source)) from None
+    except OSError as error:
+        why = f"the system says: {error.strerror or error}"
+        raise ReadError(str(source), why, "Check the permissions of the file and of its directories.") from error
+    return path
+
+
+def chosen(source: str, columns: Sequence[str] | None, there: Sequence[str]) -> list[str]:
+    """The columns to read: those asked for, or all.
+
+    Raises:
+        ReadError: Two columns have the same name.
+        MissingColumnsError: Some are not there.
+    """
+    twice = sorted({name for name in there if there.count(name) > 1})
+    if twice:
+        names = ", ".join(map(repr, twice))
+        raise ReadError(
+            source, f"it has more than one column named {names}", "Rename one of them where the file is written."
+        )
+    if columns is None:
+        return list(there)
+    missing = [name for name in columns if name not in there]
+    if missing:
+        raise MissingColumnsError(source, missing, there)
+    return list(columns)
+
+
+def types_of(key: str, column_types: Mapping[str, str] | None) -> dict[str, pa.DataType]:
+    """Arrow types by their names.
+
+    Args:
+        key: The reader.
+        column_types: Column to type.
+
+    Raises:
+        ArgumentsError: A name that is no type.
+    """
+    import pyarrow as pa
+
+    types, faults = {}, []
+    for column, name in (column_types or {}).items():
+        if name in ("category", "dictionary"):
+            types[column] = pa.dictionary(pa.int32(), pa.string())
+            continue
+        try:
+            types[column] = pa.type_for_alias(name)
+        except (ValueError, TypeError):
+            faults.append(f"column_types: {column!r} is to be {name!r}, which is no type. {_EXPECTED_TYPES}")
+    if faults:
+        raise ArgumentsError("read", key, faults)
+    return types
+
+
+_EXPECTED_TYPES = "Expected one as 'int64', 'float64', 'string', 'bool', 'date32', 'timestamp[us]' or 'category'."
+
+
+def reading(source: str, what: str, todo: str, read: Callable[[], pa.Table]) -> pa.Table:
+    """Call Arrow; what it raises becomes one sentence of ours.
+
+    Args:
+        source: The source as it was named.
+        what: What it was expected to be.
+        todo: What to do if it is not.
+        read: Does the work.
+
+    Raises:
+        ReadError: It is not `what`, or it is damaged.
+    """
+    import pyarrow as pa
+
+    try:
+        return read()
+    except (pa.ArrowException, OSError) as error:
+        raise ReadError(source, f"it is not {what}, or it is damaged ({first_line(error)})", todo) from error
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of what an error says, without its full stop."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
