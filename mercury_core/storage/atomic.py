@@ -109,11 +109,13 @@ def atomic_directory(path: str | os.PathLike[str], overwrite: bool = False) -> I
     """
     shown, target = os.fspath(path), Path(os.path.realpath(local_path(path)))
     try:
-        swap.recover(target)
-        _check_target(target, shown, overwrite)
-        if target.is_dir():
-            _refuse_precious(target, shown)
-        slot = slots.take(target, directory=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with slots.alone(target):
+            swap.recover(target)
+            _check_target(target, shown, overwrite)
+            if target.is_dir():
+                _refuse_precious(target, shown)
+            slot = slots.take(target, directory=True)
     except OSError as error:
         raise refusal(error, "write", shown) from error
     try:
@@ -121,7 +123,8 @@ def atomic_directory(path: str | os.PathLike[str], overwrite: bool = False) -> I
             yield slot.path
         with _publishing(shown):
             _sync_tree(slot.path)
-            swap.publish(slot.path, target, overwrite=overwrite)
+            with slots.alone(target):
+                swap.publish(slot.path, target, overwrite=overwrite)
     except BaseException:
         slots.remove(slot.path)
         raise

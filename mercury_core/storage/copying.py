@@ -59,9 +59,9 @@ def copy(
     """Copy a file or a tree.
 
     The target *is* the result, whether or not it exists; one that ends in ``/`` means *into*, under the name of the
-    source. Each file is hashed as it is read and again as written. On a disk nothing is seen of a file, or of a
-    tree whose target does not exist or is replaced, before all of it is there and verified. Symbolic links are followed:
-    the copy has what they lead to. Empty files and, where both stores have directories, empty directories are copied;
+    source. Each file is hashed as it is read and again as written. On a disk nothing is seen of a file, or of a tree
+    whose target does not exist or is replaced, before all of it is there and verified. Symbolic links are followed: the
+    copy has what they lead to. Empty files and, where both stores have directories, empty directories are copied;
     permissions are those of new files.
 
     Args:

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import errno
 import os
+from contextlib import contextmanager
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 try:
@@ -21,6 +23,7 @@ except ImportError:  # Windows: every name is a fresh one, and leftovers stay
 
 PREFIX = ".mercury-tmp-"
 _SLOTS = 8
+_LONG = 180  # bytes; 40 characters, a hash and the prefix are at most 220
 _FLAGS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 _OPEN_DIRECTORY = _FLAGS | os.O_RDONLY | getattr(os, "O_DIRECTORY", 0)
 _OPEN_FILE = _FLAGS | os.O_RDWR | os.O_CREAT
@@ -40,18 +43,27 @@ class Slot:
             self._lock = None
 
 
+def beside(target: Path, mark: str) -> Path:
+    """A temporary name, one for each target and mark, with the target's ending and never too long for a disk."""
+    name = target.name
+    if len(os.fsencode(name)) > _LONG:
+        from hashlib import sha256
+
+        name = f"{sha256(os.fsencode(name)).hexdigest()[:16]}-{name[-40:]}"
+    return target.with_name(f"{PREFIX}{mark}-{name}")
+
+
 def take(target: Path, *, directory: bool) -> Slot:
     """A new empty file or directory beside `target`, with its ending, under a temporary name.
 
     Raises:
         OSError: Nothing can be made there.
     """
-    tail = target.name[-50:]  # with the prefix, never too long for a disk
     for number in range(_SLOTS if fcntl else 0):
-        slot = _try(target.with_name(f"{PREFIX}{number}-{tail}"), directory=directory)
+        slot = _try(beside(target, str(number)), directory=directory)
         if slot is not None:
             return slot
-    path = target.with_name(f"{PREFIX}{os.urandom(6).hex()}-{tail}")
+    path = beside(target, os.urandom(6).hex())
     if directory:
         path.mkdir()
     else:
@@ -85,14 +97,38 @@ def _try(path: Path, *, directory: bool) -> Slot | None:
     return None
 
 
-def hold(path: Path) -> Slot | None:
-    """Hold what exists, so that nobody takes it for a leftover; None where somebody else holds it."""
-    if not fcntl:
-        return Slot(path, None)
-    handle = os.open(path, _FLAGS | os.O_RDONLY)
-    if _locked(handle, path):
-        return Slot(path, handle)
-    os.close(handle)
+@contextmanager
+def alone(target: Path) -> Iterator[None]:
+    """Wait until nobody else is in such a block for the same target, in any process of this machine."""
+    path = beside(target, "lock")
+    handle = _lock_of(path)
+    try:
+        yield
+    finally:
+        if handle is not None:
+            path.unlink(missing_ok=True)  # whoever waits for it finds that out, and makes a new one
+            os.close(handle)
+
+
+def _lock_of(path: Path) -> int | None:
+    while fcntl:
+        handle = os.open(path, _OPEN_FILE, 0o666)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            if os.path.samestat(os.fstat(handle), path.lstat()):
+                return handle
+        except FileNotFoundError:
+            pass  # its owner was done and removed it: once more
+        except OSError as error:
+            os.close(handle)
+            if error.errno not in _NO_LOCKS:
+                raise
+            path.unlink(missing_ok=True)
+            return None
+        except BaseException:
+            os.close(handle)
+            raise
+        os.close(handle)
     return None
 
 

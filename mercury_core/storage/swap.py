@@ -5,9 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from time import monotonic, sleep
 
-from mercury_core.storage.slots import PREFIX, hold, remove
+from mercury_core.storage.slots import beside, remove
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,94 +14,46 @@ if TYPE_CHECKING:
 
 _AT_FDCWD = -100
 _EXCHANGE = 2
-_MOMENT = 0.005  # seconds
-_PATIENCE = 60.0  # seconds
 _NO_EXCHANGE = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
 
 
 def publish(fresh: Path, target: Path, *, overwrite: bool) -> None:
     """Give the directory `fresh` the name `target`, and remove what had it.
 
+    Whoever calls is `slots.alone` with the target.
+
     Raises:
         OSError: It cannot be done, or something is there and `overwrite` is False; nothing has changed then.
     """
-    if not overwrite:
-        fresh.rename(target)  # refused by the system where a directory with something in it is there
-        return
-    until = monotonic() + _PATIENCE
-    while not _try_publish(fresh, target):
-        if monotonic() > until:
-            raise OSError(errno.EBUSY, f"other writers have kept it in use for {_PATIENCE:g} seconds")
-        sleep(_MOMENT)
-
-
-def _try_publish(fresh: Path, target: Path) -> bool:
-    """Publish, unless another writer is at it just now; whatever that one publishes is then the old one."""
-    held = None
-    try:
-        if not os.path.lexists(target):
-            fresh.rename(target)
-            return True
-        held = hold(target)
-        if held is None:
-            return False
-        old = _replace(fresh, target)
-    except OSError as error:
-        if held is not None:
-            held.close()
-        if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT) and fresh.exists():
-            return False
-        raise
-    try:
-        remove(old)
-    finally:
-        held.close()
-    return True
-
-
-def _replace(fresh: Path, target: Path) -> Path:
-    """Give `fresh` the name, and tell where the old one is now."""
-    if exchange(fresh, target):
-        return fresh
-    aside = _aside(target)
-    target.rename(aside)
-    try:
+    if not os.path.lexists(target):
         fresh.rename(target)
-    except BaseException:
-        if os.path.lexists(target):
-            remove(aside)
-        else:
+    elif not overwrite:
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
+    elif exchange(fresh, target):
+        remove(fresh)  # the old one now
+    else:
+        aside = beside(target, "old")
+        target.rename(aside)
+        try:
+            fresh.rename(target)
+        except BaseException:
             aside.rename(target)
-        raise
-    return aside
+            raise
+        remove(aside)
 
 
 def recover(target: Path) -> None:
-    """Put right what a writer left that was killed between its two renames: the old directory gets its name again."""
-    aside = _aside(target)
+    """Put right what a writer left that was killed between its two renames: the old directory gets its name again.
+
+    Whoever calls is `slots.alone` with the target.
+    """
+    aside = beside(target, "old")
     if not os.path.lexists(aside):
         return
-    try:
-        held = hold(aside)
-    except FileNotFoundError:
-        return  # put right by another writer
-    if held is None:
-        return  # a writer is at it just now
-    try:
-        if os.path.lexists(target):
-            remove(aside)
-        else:
-            aside.rename(target)
-    except OSError as error:
-        # A writer published in the meantime; the next one removes what is aside.
-        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT):
-            raise
-    finally:
-        held.close()
-
-
-def _aside(target: Path) -> Path:
-    return target.with_name(f"{PREFIX}old-{target.name[-50:]}")
+    if os.path.lexists(target):
+        remove(aside)
+    else:
+        aside.rename(target)
 
 
 def exchange(one: Path, other: Path) -> bool:
