@@ -1,9 +1,9 @@
 """The contracts: what a provider of each verb must do. A plugin author reads this file first.
 
-Every contract is a Protocol: nothing has to be inherited. What is required is small; optional abilities are Protocols of their
-own, and the core asks for them with `isinstance`. Parameters of a provider are plain keyword arguments with type hints:
-the core checks a config against them before any work, so ``max_rows: int = 100`` is all that it takes to have
-``max_rows: "many"`` refused with the line and the column of the file.
+Every contract is a Protocol: nothing has to be inherited. What is required is small; optional abilities are Protocols
+of their own, and the core asks for them with `isinstance`. Parameters of a provider are plain keyword arguments with
+type hints: the core checks a config against them before any work, so ``max_rows: int = 100`` is all that it takes to
+have ``max_rows: "many"`` refused with the line and the column of the file.
 
 =========  ==================  ================================================================================
 verb       contract            in short
@@ -21,11 +21,11 @@ execute    `Engine`            ``run(calls) -> results``
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, TypeVar, runtime_checkable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     import pyarrow as pa
@@ -41,7 +41,8 @@ T = TypeVar("T")
 
 class Reader(Protocol):
     """Reads a source. A parameter `columns` (names, or None for all), where a reader has it, is filled in by the core
-    with the columns that the roles name, so that nothing else is read."""
+    with the columns that the roles name, so that nothing else is read.
+    """
 
     def __call__(self, source: str, **params: Any) -> Any:
         """Read.
@@ -109,7 +110,10 @@ class Transformer(Protocol):
 
     @staticmethod
     def load(path: Path, *, trusted: Collection[str] = ()) -> Fitted:
-        """Read what `Fitted.save` wrote; runs no code of the file and trusts no type beyond the plugin's list and `trusted`."""
+        """Read what `Fitted.save` wrote.
+
+        It runs no code of the file and trusts no type beyond the plugin's list and `trusted`.
+        """
         ...
 
 
@@ -242,7 +246,10 @@ class ObjectInfo:
 
 
 class Store(Protocol):
-    """Objects under URIs of one scheme. The provider is called with the store's parameters (so usually: a class) and opens no connection then."""
+    """Objects under URIs of one scheme.
+
+    The provider is called with the store's parameters (so usually: a class), and opens no connection then.
+    """
 
     def stat(self, uri: str) -> ObjectInfo:
         """One object.

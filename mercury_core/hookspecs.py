@@ -2,8 +2,8 @@
 
 A plugin is a module (or any object) that an entry point of the group ``mercury`` names. It marks functions of these
 names with `hookimpl`. Registration hooks give back records and import no technology's SDK: they must give the same list
-whenever the same files are installed, since what they gave may be remembered. Lifecycle hooks only observe: one that raises is
-reported and never breaks a run.
+whenever the same files are installed, since what they gave may be remembered. Lifecycle hooks only observe: one that
+raises is reported and never breaks a run.
 """
 
 from __future__ import annotations

@@ -49,6 +49,4 @@ class Provider:
         module, colon, name = self.target.partition(":")
         parts = (*module.split("."), *name.split("."))
         if not colon or not all(part.isidentifier() for part in parts):
-            raise ValueError(
-                f"The provider {self.key!r} has the target {self.target!r}: expected 'module:name'."
-            )
+            raise ValueError(f"The provider {self.key!r} has the target {self.target!r}: expected 'module:name'.")

@@ -68,7 +68,7 @@ def _read(source: Source, reader: Provided | None, roles: Mapping[str, Any], par
     from mercury_core.data.roles import columns_of, normalise
 
     if reader is None:
-        from mercury_core.builtin.readers import reader_for
+        from mercury_core.endings import reader_for
 
         reader = reader_for(source)
     read = registry.resolve("read", reader)

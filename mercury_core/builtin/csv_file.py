@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mercury_core.builtin.sources import PACKED, chosen, types_of
+from mercury_core.builtin.sources import chosen, types_of
+from mercury_core.endings import PACKED
 from mercury_core.errors import MissingColumnsError, ReadError
 
 TYPE_CHECKING = False
@@ -216,7 +217,7 @@ class CsvFile:
         return pa.input_stream(str(self.path), compression="detect")
 
     def _by_parts(self, first: pa.Schema, wanted: Sequence[str]) -> pa.Table | None:
-        """The table; None where the file is small, cannot be cut at line ends, or outgrows the types of the first block."""
+        """The table; None for a small file, one not to be cut at line ends, or one that outgrows its first block's types."""
         import pyarrow as pa
 
         from mercury_core.builtin.csv_parts import SMALLEST, read_parts

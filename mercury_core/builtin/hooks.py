@@ -22,7 +22,7 @@ def mercury_read() -> list[Provider]:
 def mercury_transform() -> list[Provider]:
     """The split, and converters from any format to another."""
     return [
-        Provider("split", f"{_HERE}.split:split", "A data set into train, valid, test …: random, stratified, by group, by time"),
+        Provider("split", f"{_HERE}.split:split", "Into train, valid, test …: random, stratified, by group, by time"),
         Provider("to.arrow", f"{_HERE}.converters:to_arrow", "To a pyarrow Table"),
         Provider("to.numpy", f"{_HERE}.converters:to_numpy", "To a two-dimensional NumPy array"),
         Provider("to.pandas", f"{_HERE}.converters:to_pandas", "To a pandas DataFrame", install="pandas"),

@@ -1,8 +1,6 @@
-"""The core's own readers of tables, objects that are called with a source; `reader_for` picks one by a file's name."""
+"""The core's own readers of tables: objects that are called with a source."""
 
 from __future__ import annotations
-
-from mercury_core.builtin.sources import reader_for as reader_for
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,7 +21,7 @@ _CLASSES = {
     "read_parquet": ("parquet_reader", "ParquetReader"),
 }
 
-__all__ = ["read_arrow", "read_csv", "read_json", "read_parquet", "reader_for"]
+__all__ = ["read_arrow", "read_csv", "read_json", "read_parquet"]
 
 
 def __getattr__(name: str) -> object:

@@ -123,7 +123,7 @@ class _Check:
     def _reader(self, step: Step) -> Any:
         if step.use is not None or not step.source:
             return self._provider("read", step.use, (*step.at, "use"))
-        from mercury_core.builtin.readers import reader_for
+        from mercury_core.endings import reader_for
 
         try:
             return registry.resolve("read", reader_for(step.source))
