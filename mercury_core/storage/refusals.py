@@ -74,6 +74,6 @@ def _file_above(where: str) -> str | None:
     path = os.path.abspath(local_path(where))  # noqa: PTH100 — without pathlib
     while (parent := os.path.dirname(path)) != path:  # noqa: PTH120
         if os.path.lexists(parent):
-            return None if os.path.isdir(parent) else parent  # noqa: PTH112
+            return parent if os.path.isfile(parent) else None  # noqa: PTH113
         path = parent
     return None
