@@ -29,9 +29,9 @@ def refusal(error: OSError, action: str, where: str) -> MercuryError:
     writes = action == "write"
     blocker = _file_above(where) if writes and code in (errno.ENOTDIR, errno.EEXIST, errno.ENOENT) else None
     if blocker:
-        return StoreAccessError(
-            action, where, f"{blocker} is a file, and nothing can be below a file", "Choose another place."
-        )
+        dead = not os.path.exists(blocker)  # noqa: PTH110
+        what = "a symbolic link that leads nowhere" if dead else "a file, and nothing can be below a file"
+        return StoreAccessError(action, where, f"{blocker} is {what}", "Choose another place.")
     if code in (errno.ENOENT, errno.ENOTDIR) and not writes:
         return ObjectNotFoundError(where)
     if code in (errno.EEXIST, errno.ENOTEMPTY) and writes:
@@ -74,6 +74,6 @@ def _file_above(where: str) -> str | None:
     path = os.path.abspath(local_path(where))  # noqa: PTH100 — without pathlib
     while (parent := os.path.dirname(path)) != path:  # noqa: PTH120
         if os.path.lexists(parent):
-            return parent if os.path.isfile(parent) else None  # noqa: PTH113
+            return None if os.path.isdir(parent) else parent  # noqa: PTH112
         path = parent
     return None

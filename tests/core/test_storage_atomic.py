@@ -204,7 +204,11 @@ def test_wrong_places(tmp_path: Path) -> None:
             write(tmp_path / ("n" * 300))
     with pytest.raises(StoreAccessError, match=r"it is a directory\. Name a file in it"):
         write_file(tmp_path / "directory")
-    assert names(tmp_path) == ["directory", "file"]
+    (tmp_path / "circle").symlink_to("circle")
+    for write in (write_file, write_directory):
+        with pytest.raises(StoreAccessError, match=r"/circle is a symbolic link that leads nowhere\. Choose another"):
+            write(tmp_path / "circle" / "x")
+    assert names(tmp_path) == ["circle", "directory", "file"]
 
 
 def test_a_directory_takes_the_place_of_a_file(tmp_path: Path) -> None:
