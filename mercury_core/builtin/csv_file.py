@@ -217,7 +217,7 @@ class CsvFile:
         return pa.input_stream(str(self.path), compression="detect")
 
     def _by_parts(self, first: pa.Schema, wanted: Sequence[str]) -> pa.Table | None:
-        """The table; None for a small file, one not to be cut at line ends, or one that outgrows its first block's types."""
+        """The table; None for a small file, one not to be cut at line ends, or one that outgrows its first types."""
         import pyarrow as pa
 
         from mercury_core.builtin.csv_parts import SMALLEST, read_parts

@@ -123,7 +123,8 @@ def _view(table: pa.Table) -> Array | None:
 
 def _address(column: pa.DoubleArray) -> int:
     start: int = column.buffers()[1].address
-    return start + column.offset * 8
+    offset: int = column.offset
+    return start + offset * 8
 
 
 def _values(chunk: pa.Array) -> Array:
