@@ -63,13 +63,12 @@ class LocalEngine:
         from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 
         with ThreadPoolExecutor(min(self.workers, len(calls)), thread_name_prefix="mercury") as pool:
-            futures = [pool.submit(call) for call in calls]
             try:
+                futures = [pool.submit(call) for call in calls]
                 wait(futures, return_when=FIRST_EXCEPTION)
             finally:
-                # Whether all is done, one failed, or Ctrl-C came: nothing new begins.
-                for future in futures:
-                    future.cancel()
+                # Whether all is done, one failed, or Ctrl-C came: nothing new begins, and what began is waited for.
+                pool.shutdown(cancel_futures=True)
         for future in futures:
             if not future.cancelled() and (error := future.exception()) is not None:
                 raise error
