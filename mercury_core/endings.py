@@ -50,6 +50,5 @@ def reader_for(source: str | Path) -> str:
         if ending
         else "its name has no ending to tell the format"
     )
-    raise ReadError(
-        str(source), f"{why}.{did_you_mean(ending, _ENDINGS)}", "Say which reader to use: csv, parquet, json or arrow."
-    )
+    todo = f"{did_you_mean(ending, _ENDINGS)} Say which reader to use: csv, parquet, json or arrow."
+    raise ReadError(str(source), why, todo.lstrip())

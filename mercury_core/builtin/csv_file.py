@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
 from mercury_core.builtin.sources import chosen, types_of
@@ -225,7 +226,7 @@ class CsvFile:
         dialect = self.dialect
         if self.path.suffix.lower() in PACKED or not dialect.is_utf8 or dialect.newlines_in_values or not wanted:
             return None
-        if self.path.stat().st_size < SMALLEST:
+        if self.path.stat().st_size < SMALLEST or not hasattr(os, "pread"):  # Windows has no such call
             return None
         types = {name: first.field(name).type for name in wanted}
         try:
