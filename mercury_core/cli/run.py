@@ -38,7 +38,7 @@ def execute(args: Namespace) -> int:
     try:
         from mercury_core.workflow import WorkflowRun, check_workflow
 
-        checked = check_workflow(args.file, args.overrides)
+        checked = check_workflow(args.file, args.overrides, read_ahead=True)
         with _watching(quiet=args.quiet) as watcher:
             run = WorkflowRun(checked, runs=args.runs, listener=watcher)
             record = run.execute()

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from mercury_core import registry
 from mercury_core.calling import works_on_bunch
+from mercury_core.endings import reader_for
 from mercury_core.errors import MercuryError, did_you_mean
 from mercury_core.parameters import check as check_parameters
+from mercury_core.workflow.ahead import ReadAhead
 from mercury_core.workflow.columns import Columns
 from mercury_core.workflow.config import Step, Workflow, parse
 from mercury_core.workflow.paths import check_source, check_targets, names_of_sources, placed, saves_to_copy
@@ -29,11 +31,13 @@ class CheckedWorkflow:
         workflow: Its steps, with absolute paths.
         values: What the file and the overrides say.
         config: The values as resolved; ``${run.id}`` is not known yet.
+        ahead: What is being read by now, for a run that follows at once.
     """
 
     workflow: Workflow
     values: Values
     config: Mapping[str, Any]
+    ahead: ReadAhead = field(default_factory=ReadAhead, compare=False)
 
     @property
     def name(self) -> str:
@@ -54,12 +58,13 @@ class CheckedWorkflow:
         return workflow, config
 
 
-def check_workflow(file: str | Path, overrides: Sequence[str] = ()) -> CheckedWorkflow:
+def check_workflow(file: str | Path, overrides: Sequence[str] = (), *, read_ahead: bool = False) -> CheckedWorkflow:
     """Check a workflow file whole, and do no work.
 
     Args:
         file: The workflow file.
         overrides: Values to set, ``key.path=value`` each, as ``fit.params.max_iter=200``.
+        read_ahead: Whether a run follows at once: then files that were found right are read while the check goes on.
 
     Returns:
         The workflow, ready to run.
@@ -72,9 +77,14 @@ def check_workflow(file: str | Path, overrides: Sequence[str] = ()) -> CheckedWo
     workflow = parse(values, config)
     _make_importable(values, workflow)
     workflow = placed(values, workflow)
-    _Check(values, workflow).check()
-    values.raise_faults()
-    return CheckedWorkflow(workflow, values, config)
+    ahead = ReadAhead()
+    try:
+        _Check(values, workflow, ahead if read_ahead else None).check()
+        values.raise_faults()
+    except BaseException:
+        ahead.drop()
+        raise
+    return CheckedWorkflow(workflow, values, config, ahead)
 
 
 def _make_importable(values: Values, workflow: Workflow) -> None:
@@ -91,9 +101,10 @@ def _make_importable(values: Values, workflow: Workflow) -> None:
 class _Check:
     """One check; faults go to `values`, and what is known of the data so far to `columns`."""
 
-    def __init__(self, values: Values, workflow: Workflow) -> None:
+    def __init__(self, values: Values, workflow: Workflow, ahead: ReadAhead | None = None) -> None:
         self.values = values
         self.workflow = workflow
+        self.ahead = ahead
         self.columns = Columns(values)
         fits = workflow.of("fit")
         self.models = [step.own or "model" for step in fits] or ["model"] * bool(workflow.of("load"))
@@ -116,15 +127,14 @@ class _Check:
             and (names is not None or check_source(self.values, (*step.at, "source"), step.source))
             and sound
         ):
-            self.columns.read(name, step, reader)
+            if self.columns.read(name, step, reader) and self.ahead is not None:
+                self.ahead.begin(step, step.use or reader_for(step.source))
             return
         self.columns.unknown(name)
 
     def _reader(self, step: Step) -> Any:
         if step.use is not None or not step.source:
             return self._provider("read", step.use, (*step.at, "use"))
-        from mercury_core.endings import reader_for
-
         try:
             return registry.resolve("read", reader_for(step.source))
         except MercuryError as error:

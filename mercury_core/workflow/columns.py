@@ -38,8 +38,8 @@ class Columns:
         """The data sets are the same, their columns may be others."""
         self.sets = dict.fromkeys(self.sets) if self.sets is not None else None
 
-    def read(self, name: str, step: Step, reader: Any) -> None:
-        """Hold the roles of a step against the columns of its source."""
+    def read(self, name: str, step: Step, reader: Any) -> bool:
+        """Hold the roles of a step against the columns of its source; whether they are known, and right."""
         from mercury_core.data.roles import columns_of, normalise
 
         self.unknown(name)
@@ -47,25 +47,26 @@ class Columns:
             named = columns_of(normalise(step.roles or {}))
         except MercuryError as error:
             self.values.fault((*step.at, "roles"), str(error))
-            return
+            return False
         if not isinstance(reader, SchemaReader):
-            return
+            return False
         try:
             found = tuple(reader.schema(step.source, **step.params).names)
         except MercuryError as error:
             self.values.fault((*step.at, "source"), str(error))
-            return
+            return False
         except Exception as error:  # noqa: BLE001 -- a reader of anybody's: whatever it raises, the file has a fault here
             said = f"{type(error).__name__}: {error}"
             self.values.fault(
                 (*step.at, "source"), f"The reader {step.use!r} cannot tell the columns of {step.source}: {said}"
             )
-            return
-        for at, column in _named(step.roles or {}):
-            if column not in found:
-                self._missing((*step.at, "roles", *at), f"{step.source} has no column", column, found)
+            return False
+        missing = [(at, column) for at, column in _named(step.roles or {}) if column not in found]
+        for at, column in missing:
+            self._missing((*step.at, "roles", *at), f"{step.source} has no column", column, found)
         if self.sets is not None:
             self.sets[name] = tuple(column for column in found if named is None or column in named)
+        return not missing
 
     def need(self, name: str, at: At) -> None:
         """A data set is needed here."""

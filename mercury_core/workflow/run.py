@@ -97,7 +97,7 @@ class WorkflowRun:
     def _steps(self, steps: Sequence[Step], journal: Journal, watchers: Watchers, secrets: frozenset[str]) -> None:
         from mercury_core.workflow.steps import State
 
-        state = State(self._record.run, steps, watchers)
+        state = State(self._record.run, steps, watchers, self._checked.ahead)
         for step in steps:
             self._step(step, state, journal, watchers, secrets)
 
@@ -180,4 +180,4 @@ def run_workflow(
     """
     from mercury_core.workflow.check import check_workflow
 
-    return WorkflowRun(check_workflow(file, overrides), runs, listener).execute()
+    return WorkflowRun(check_workflow(file, overrides, read_ahead=True), runs, listener).execute()

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from mercury_core.bundle import Bundle
     from mercury_core.data import DataBunch
+    from mercury_core.workflow.ahead import ReadAhead
     from mercury_core.workflow.config import Step
     from mercury_core.workflow.watch import Watchers
 
@@ -23,17 +24,19 @@ class State:
         run: The id of the run.
         steps: All its steps.
         watchers: Told of the progress of copies.
+        ahead: What is being read by now.
 
     Attributes:
         metrics: ``{data set: {metric: value}}``, under the model's name first where there are several.
         artifacts: What was written, one mapping each.
     """
 
-    def __init__(self, run: str, steps: Sequence[Step], watchers: Watchers) -> None:
+    def __init__(self, run: str, steps: Sequence[Step], watchers: Watchers, ahead: ReadAhead) -> None:
         self.run = run
         self.metrics: dict[str, Any] = {}
         self.artifacts: list[dict[str, Any]] = []
         self._watchers = watchers
+        self._ahead = ahead
         self._several = sum(step.verb == "fit" for step in steps) > 1
         self._needing_data = [step for step in steps if step.verb in ("transform", "fit", "evaluate")]
         self._bunch: DataBunch | None = None
@@ -55,10 +58,9 @@ class State:
     def _read(self, step: Step) -> dict[str, Any]:
         from mercury_core.data import DataBunch
 
-        name = step.own or "data"
-        read = tasks.read_data_bunch({name: step.source}, reader=step.use, roles=step.roles, **step.params)
+        read = self._ahead.take(step)
         self._bunch = DataBunch({**(self._bunch or {}), **read})
-        return {"rows": {name: read[name].num_rows}}
+        return {"rows": {name: data_set.num_rows for name, data_set in read.items()}}
 
     def _transform(self, step: Step) -> dict[str, Any]:
         # The old bunch is let go while the new one is made: a transform may need the memory.
