@@ -53,7 +53,7 @@ name: main job
 read: {use: csv, source: data.csv, roles: {targets: [y]}}
 transform:
   - {use: split, into: {train: 0.8, test: 0.2}, seed: 7}
-  - {use: sklearn.preprocess}
+  - {use: sklearn.preprocess, numeric: {impute: none, scale: standard}}
 fit: {use: sklearn.fit, estimator: LogisticRegression}
 evaluate: {data: test, metrics: [sklearn.accuracy_score]}
 save: {use: sklearn.skops, path: model, overwrite: replace}

@@ -6,6 +6,7 @@ Results go to stdout, progress and errors to stderr. Exit codes: 0 it worked; 1 
 
 from __future__ import annotations
 
+import gc
 import sys
 
 TYPE_CHECKING = False
@@ -25,8 +26,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     from mercury_core.cli import output
     from mercury_core.cli.parser import parse
 
+    if argv is None:
+        # The process is ours. Imports make objects by the hundred thousand, which stay: to look through them again and
+        # again for garbage is a tenth of the start of a job.
+        gc.set_threshold(100_000, 50, 50)
+        argv = sys.argv[1:]
     try:
-        execute, args = parse(list(sys.argv[1:] if argv is None else argv))
+        execute, args = parse(list(argv))
     except SystemExit as done:  # argparse has printed help, or what is wrong with the arguments
         output.flush()
         return done.code if isinstance(done.code, int) else 2
