@@ -198,7 +198,7 @@ def bench(session: nox.Session) -> None:
 def _refuse_machine_paths(session: nox.Session) -> None:
     """Look for absolute paths of a home or of a checkout in what git tracks."""
     tracked = subprocess.run(["git", "ls-files", "-z"], capture_output=True, text=True, cwd=ROOT, check=True).stdout
-    path = re.compile(r"(?<![\w.$}:/-])/(?:home|Users|root|opt|work|farm)/\w")
+    path = re.compile(r"(?<![\w.$}:/-])/(?:home|Users|root|opt|srv)/\w")
     found = []
     for name in filter(None, tracked.split("\0")):
         text = (ROOT / name).read_bytes()

@@ -372,10 +372,10 @@ def test_the_cache_directory_follows_the_platform(monkeypatch: pytest.MonkeyPatc
     assert discovery.cache_directory() == "/chosen"
     monkeypatch.delenv("MERCURY_CACHE_DIR")
     monkeypatch.setenv("XDG_CACHE_HOME", "/xdg")
-    monkeypatch.setenv("HOME", "/home/me")
+    monkeypatch.setenv("HOME", "/somewhere/me")
     monkeypatch.setattr(sys, "platform", "linux")
     assert discovery.cache_directory() == os.path.join("/xdg", "mercury-ml")
     monkeypatch.delenv("XDG_CACHE_HOME")
-    assert discovery.cache_directory() == os.path.join("/home/me/.cache", "mercury-ml")
+    assert discovery.cache_directory() == os.path.join("/somewhere/me/.cache", "mercury-ml")
     monkeypatch.setattr(sys, "platform", "darwin")
-    assert discovery.cache_directory() == os.path.join("/home/me/Library/Caches", "mercury-ml")
+    assert discovery.cache_directory() == os.path.join("/somewhere/me/Library/Caches", "mercury-ml")
