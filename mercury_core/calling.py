@@ -23,6 +23,14 @@ def works_on_bunch(provider: Any) -> bool:
     return (annotation if isinstance(annotation, str) else getattr(annotation, "__name__", "")).endswith("DataBunch")
 
 
+def why_no_step(key: Any) -> str:
+    """Why a key of the verb transform is none to transform data sets with: it is a converter. Else nothing."""
+    if not isinstance(key, str) or not key.startswith("to."):
+        return ""
+    into = key.removeprefix("to.").partition("@")[0]
+    return f"{key!r} converts one wrapper, as in data_set.features.to({into!r}), and transforms no data set."
+
+
 def name_of(provider: Any) -> str:
     """What to call a provider in a message: its key, or the name of the object."""
     return provider if isinstance(provider, str) else getattr(provider, "__qualname__", type(provider).__name__)

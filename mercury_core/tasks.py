@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from mercury_core import registry
-from mercury_core.calling import name_of, reference_to, takes, works_on_bunch
+from mercury_core.calling import name_of, reference_to, takes, why_no_step, works_on_bunch
 from mercury_core.errors import ArgumentsError, DataError, MetricError, MissingColumnsError
 from mercury_core.parameters import require
 
@@ -103,6 +103,8 @@ def transform_data_bunch(
     """
     provider: Any = registry.resolve("transform", transform) if isinstance(transform, str) else transform
     name = name_of(transform)
+    if why := why_no_step(transform):
+        raise ArgumentsError("transform", name, [why])
     if works_on_bunch(provider):
         require("transform", name, provider, params)
         return _transform_sets(bunch, provider, data, params)

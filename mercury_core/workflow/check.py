@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from mercury_core import registry
-from mercury_core.calling import works_on_bunch
+from mercury_core.calling import why_no_step, works_on_bunch
 from mercury_core.endings import reader_for
 from mercury_core.errors import MercuryError, did_you_mean
 from mercury_core.parameters import check as check_parameters
@@ -88,13 +88,16 @@ def check_workflow(file: str | Path, overrides: Sequence[str] = (), *, read_ahea
 
 
 def _make_importable(values: Values, workflow: Workflow) -> None:
-    """Let ``module:function`` find modules that lie beside the workflow file, after all others."""
+    """Let ``module:function`` find modules that lie beside the workflow file, after all others.
+
+    A stored model may name some too, if they are trusted.
+    """
     import sys
 
     uses = [step.use for step in workflow.steps + workflow.serve]
     uses += [metric if isinstance(metric, str) else metric["use"] for step in workflow.steps for metric in step.metrics]
     directory = str(values.source.file.resolve().parent)
-    if directory not in sys.path and any(use and ":" in use for use in uses):
+    if directory not in sys.path and (workflow.of("load") or any(use and ":" in use for use in uses)):
         sys.path.append(directory)
 
 
@@ -145,6 +148,9 @@ class _Check:
         provider = self._provider("transform", step.use, (*step.at, "use"))
         if provider is None:
             self.columns.forget()
+            return
+        if why := why_no_step(step.use):
+            self.values.fault((*step.at, "use"), why)
             return
         on_bunch = works_on_bunch(provider)
         is_function = not isinstance(provider, type) and not hasattr(provider, "fit") and not hasattr(provider, "apply")

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from mercury_core.endings import reader_for
 from mercury_core.errors import did_you_mean
+from mercury_core.storage.uri import scheme_of
 from mercury_core.workflow.values import VERBS
 
 if TYPE_CHECKING:
@@ -80,7 +82,11 @@ class Step:
         """What its provider is called in a record: the key, or what stands for it."""
         if self.verb == "evaluate":
             return ", ".join(metric if isinstance(metric, str) else str(metric.get("use")) for metric in self.metrics)
-        return self.use or self.uri or self.to or self.source
+        if self.verb == "copy":
+            return scheme_of(self.to)
+        if self.verb == "read":
+            return self.use or reader_for(self.source)
+        return self.use or self.uri
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,6 +123,11 @@ def test_only_functions_on_the_bunch_choose_their_data(bunch: DataBunch) -> None
         transform_data_bunch(bunch, lambda data_set: data_set, data=["train"])
 
 
+def test_a_converter_is_for_one_wrapper(bunch: DataBunch) -> None:
+    with pytest.raises(ArgumentsError, match=r"'to\.numpy' converts one wrapper, as in data_set\.features\.to"):
+        transform_data_bunch(bunch, "to.numpy")
+
+
 def test_a_model_is_fitted_on_train(bunch: DataBunch) -> None:
     model = fit_model(bunch, fit_mean, plus=1.0)
     assert model.underlying == 16.0

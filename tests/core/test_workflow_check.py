@@ -189,6 +189,12 @@ save: {{use: "{P}:mean_format", model: other}}
             "fit:",
             "A step of fit needs `use`, the key of a provider; `mercury-ml providers fit` lists them.",
         ),
+        (
+            f"{P}:Shift",
+            "to.pandas",
+            '"to.pandas',
+            "'to.pandas' converts one wrapper, as in data_set.features.to('pandas'), and transforms no data set.",
+        ),
         (f'"{P}:mean"', "5", "5, add", "`use` is text; found 5."),
     ],
 )

@@ -180,6 +180,28 @@ copy: {{to: again/}}
     assert record.artifacts[0]["uri"] == str(here / "again/m")
 
 
+def test_a_stored_model_finds_the_functions_beside_the_file(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (here / "beside_of_test.py").write_text("def same(data_set):\n    return data_set\n")
+    run(MAIN.replace(f'"{P}:Shift", by: 2.0', '"beside_of_test:same"'))
+    monkeypatch.delitem(sys.modules, "beside_of_test")
+    monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry != str(here)])
+    text = f'load: {{uri: models/m, trusted: ["{P}:mean_format", "beside_of_test:same"]}}\n{READ}'
+    assert run(text + f'evaluate: {{metrics: ["{P}:gap"]}}\n').metrics == {"d": {f"{P}:gap": 1.0}}
+
+
+def test_a_step_is_known_by_the_key_of_its_provider(here: Path) -> None:
+    (here / "d.csv").write_text("a,y\n1,1\n2,3\n")
+    text = MAIN.replace(READ, "read: {train: {source: d.csv, roles: {features: a, targets: y}}}\n")
+    text = re.sub(r"transform: .*\n", "", text)
+    assert [step["provider"] for step in read_json(run(text))["steps"]] == [
+        "csv",
+        f"{P}:mean",
+        f"{P}:gap, {P}:gap",
+        f"{P}:mean_format",
+        "file",
+    ]
+
+
 def test_events_are_written_as_they_happen(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RUNS_OF_TEST", str(here / "runs"))
     monkeypatch.setenv("SEEN_OF_TEST", str(here / "seen"))
