@@ -305,7 +305,7 @@ class Container(Mapping[str, "Any"]):
         rows = [(key, p.summary, f"{p.owner} {p.version}") for key, p in zip(self, providers(self._verb), strict=True)]
         widths = [max((len(row[column]) for row in rows), default=0) for column in range(3)]
         lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
-        return "\n  ".join([f"{self._name} ({self._verb}):", *lines])
+        return "\n  ".join([f"{self._name} ({self._verb}):{'' if rows else ' none is installed'}", *lines])
 
 
 SourceReaders = Container("SourceReaders", "read")

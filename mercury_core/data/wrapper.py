@@ -146,7 +146,7 @@ class DataWrapper(Frozen, Mapping[str, "DataWrapper"]):
 
         Raises:
             ConversionError: A column would lose its meaning; names it.
-            PluginError: There is no such format, or it has no such options.
+            PluginError: There is no such format, it has no such options, or its library is not installed.
         """
         if format == self.format and not options:
             return self
@@ -158,7 +158,15 @@ class DataWrapper(Frozen, Mapping[str, "DataWrapper"]):
             from mercury_core.parameters import require
 
             require("transform", key, convert, options, given=("wrapper",))
-        converted = convert(self, **options)
+        try:
+            converted = convert(self, **options)
+        except ModuleNotFoundError as cause:
+            provider = registry.provider_of("transform", key)
+            if provider is None or not provider.install:
+                raise
+            from mercury_core.errors import ProviderNotInstalledError
+
+            raise ProviderNotInstalledError("transform", key, provider.install) from cause
         if isinstance(converted, DataWrapper):
             return converted
         return DataWrapper(converted, self.field_names)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -12,7 +13,13 @@ import pyarrow as pa
 import pytest
 
 from mercury_core import DataWrapper
-from mercury_core.errors import ArgumentsError, ConversionError, DataError, UnknownProviderError
+from mercury_core.errors import (
+    ArgumentsError,
+    ConversionError,
+    DataError,
+    ProviderNotInstalledError,
+    UnknownProviderError,
+)
 
 pd = pytest.importorskip("pandas")
 pl = pytest.importorskip("polars")
@@ -133,6 +140,22 @@ def test_what_pandas_cannot_hold_is_refused(column: pa.Array) -> None:
 def test_seconds_that_overflow_in_polars_are_refused() -> None:
     with pytest.raises(ConversionError, match="'t' cannot go from Arrow to polars"):
         DataWrapper(pa.table({"t": pa.array([2**62], pa.timestamp("s"))})).to("polars")
+
+
+@pytest.mark.parametrize("first", ["number", "word"])
+def test_a_word_among_numbers_is_named_in_any_order(first: str) -> None:
+    columns = {"number": pa.array([1]), "word": pa.array(["x"])}
+    with pytest.raises(ConversionError, match=r"'word' cannot go .*it is string") as caught:
+        DataWrapper(pa.table({first: columns.pop(first), **columns})).to("numpy")
+    assert caught.value.column == "word"
+
+
+@pytest.mark.parametrize("name", ["pandas", "polars"])
+def test_a_library_that_is_not_installed_gives_the_pip_line(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(ProviderNotInstalledError, match=f"'to.{name}' .*: pip install {name}$") as caught:
+        DataWrapper({"x": [1]}).to(name)
+    assert isinstance(caught.value.__cause__, ModuleNotFoundError)
 
 
 def test_formats_and_options_that_are_not_there() -> None:

@@ -416,7 +416,7 @@ def test_containers_list_a_shared_key_as_what_can_be_chosen(fresh: Site) -> None
 
 def test_an_empty_container_has_a_repr(fresh: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MERCURY_PLUGINS", "mercury-ml-core")
-    assert repr(registry.ModelServers) == "ModelServers (serve):"
+    assert repr(registry.ModelServers) == "ModelServers (serve): none is installed"
 
 
 def test_the_module_is_the_default_registry(fresh: Site) -> None:

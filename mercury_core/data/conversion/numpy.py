@@ -26,7 +26,7 @@ def array_of(table: pa.Table, wanted: Type | None = None) -> Array:
         return _objects(table)
     if not table.num_columns:
         return np.empty((table.num_rows, 0), wanted or np.float64)
-    if wanted is None and not _is_number(table.schema.types[0]):
+    if wanted is None and not any(map(_is_number, table.schema.types)):
         return _alike(table)
     for name, kind in zip(table.column_names, table.schema.types, strict=True):
         if not _is_number(kind):
