@@ -75,6 +75,16 @@ def test_one_word_in_a_column_of_numbers() -> None:
     )
 
 
+def test_columns_by_name_need_a_library_of_data_frames() -> None:
+    encoder = {"use": "ColumnTransformer", "params": {"transformers": [{"use": "OneHotEncoder", "columns": ["w"]}]}}
+    estimator = [encoder, {"use": "LogisticRegression"}]
+    data = bunch({"w": LABELS, "x": NUMBERS}, {"y": LABELS})
+    assert refusal(data, estimator, input="numpy").endswith(
+        "it takes columns by name, and a matrix has none. A data frame has names: pip install pandas, and leave "
+        "`input` out or set it to pandas."
+    )
+
+
 @pytest.mark.parametrize("missing", [None, float("nan")])
 def test_missing_targets(missing: Any) -> None:
     target = pa.array([missing, missing, *range(2, N)], pa.float64())

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -83,10 +84,16 @@ def test_a_model_of_another_plugin_is_refused(tmp_path: Path) -> None:
             return None
 
     with pytest.raises(
-        UnsavableModelError, match=r"sklearn\.skops writes estimators of scikit-learn\. Choose the format"
+        UnsavableModelError, match=r"sklearn\.skops writes the models of sklearn\.fit\. Choose the format"
     ):
         skops_format.save(Other(), tmp_path / "model")
     assert not (tmp_path / "model").exists()
+
+
+def test_a_bundle_is_more_than_the_format_writes(tmp_path: Path) -> None:
+    bundle = SimpleNamespace(model=SklearnModel(LinearRegression().fit(X, Y), ["a", "b"], ["y"]))
+    with pytest.raises(UnsavableModelError, match=r"Take its own model, bundle\.model, or store_model"):
+        skops_format.save(bundle, tmp_path / "model")
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"model": {"nonsense": 1}, "versions": {}}'])

@@ -29,6 +29,9 @@ def explain(error: BaseException, features: DataWrapper) -> tuple[str, str]:
     said = str(error)
     table = features.to("arrow").underlying
     columns = dict(zip(table.column_names, table.columns, strict=True))
+    if "only supported for dataframes" in said:
+        todo = "A data frame has names: pip install pandas, and leave `input` out or set it to pandas."
+        return "it takes columns by name, and a matrix has none", todo
     words = {name: column for name, column in columns.items() if not is_number(column.type)}
     if words and any(mark in said for mark in ("string", "str", "float", "convert", "dtype", "numeric", "number")):
         return _not_numbers(words)

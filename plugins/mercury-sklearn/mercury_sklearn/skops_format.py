@@ -47,10 +47,12 @@ class SkopsFormat:
         from mercury_sklearn.model import SklearnModel
 
         if not isinstance(model, SklearnModel):
+            is_bundle = isinstance(getattr(model, "model", None), SklearnModel)
+            todo = "Take its own model, bundle.model, or store_model, which writes the transforms too."
             raise UnsavableModelError(
                 repr(model),
-                "sklearn.skops writes estimators of scikit-learn",
-                "Choose the format of the plugin that fitted it.",
+                "sklearn.skops writes the models of sklearn.fit",
+                todo if is_bundle else "Choose the format of the plugin that fitted it.",
             )
         path = Path(path)
         path.mkdir(parents=True, exist_ok=True)
