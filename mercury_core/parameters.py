@@ -198,4 +198,4 @@ def _choices(hint: Any) -> list[str]:
 def _shown(hint: Any) -> str:
     if get_origin(hint) is Literal:
         return " or ".join(map(repr, get_args(hint)))
-    return re.sub(r"\b(typing|pathlib|collections\.abc)\.", "", inspect.formatannotation(hint))
+    return re.sub(r"\b(typing|pathlib(\._local)?|collections\.abc)\.", "", inspect.formatannotation(hint))

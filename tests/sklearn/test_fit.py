@@ -6,7 +6,6 @@ import warnings
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pytest
 from mercury_sklearn.fit import fit
@@ -79,6 +78,7 @@ def test_predictions_are_those_of_the_estimator() -> None:
 
 @pytest.mark.parametrize("kind", ["arrow", "pandas", "polars", "numpy"])
 def test_the_format_of_the_features_is_all_the_same(kind: str) -> None:
+    pytest.importorskip("pyarrow" if kind == "arrow" else kind)
     data = bunch({"y": X @ [1.0, 2.0, 3.0]})
     other = bunch({"y": X @ [1.0, 2.0, 3.0]}, DataWrapper(X, NAMES).to(kind))
     # Not to the last bit: BLAS adds up in another order where columns, not rows, lie in one piece.
@@ -213,6 +213,8 @@ def test_unsupervised(estimator: Any) -> None:
 
 
 def test_words_reach_an_estimator_that_deals_with_them() -> None:
+    pytest.importorskip("pandas")
+    pytest.importorskip("polars")
     features = pa.table({"town": ["Oslo", "Rome"] * 30, "age": X[:, 0]})
     transformers = [{"use": "OneHotEncoder", "columns": ["town"]}, {"use": "StandardScaler", "columns": ["age"]}]
     steps = [{"use": "ColumnTransformer", "params": {"transformers": transformers}}, {"use": "LogisticRegression"}]
@@ -356,6 +358,7 @@ def test_metadata_make_the_model_again() -> None:
 
 
 def test_pandas_columns_keep_their_meaning_through_the_model() -> None:
+    pd = pytest.importorskip("pandas")
     frame = pd.DataFrame({"town": pd.Categorical(["Oslo", "Rome"] * 30), "a": X[:, 0]})
     data = bunch({"y": ["n", "s"] * 30}, frame)
     params = {"categorical_features": "from_dtype", "max_iter": 5, "min_samples_leaf": 2}

@@ -61,6 +61,7 @@ def matrix(work: FittedPreprocess, table: Any) -> np.ndarray[Any, Any]:
 
 def test_defaults_are_those_of_scikit_learns_own_parts() -> None:
     work = fitted(PENGUINS)
+    pytest.importorskip("pandas")
     frame = PENGUINS.to_pandas()
     frame["tagged"] = frame["tagged"].astype(object)
     numbers = make_pipeline(SimpleImputer(strategy="median"), StandardScaler())
@@ -90,6 +91,7 @@ def test_names_types_and_other_roles() -> None:
 
 @pytest.mark.parametrize("kind", ["pandas", "polars", "arrow"])
 def test_every_format_gives_the_same_bits(kind: str) -> None:
+    pytest.importorskip("pyarrow" if kind == "arrow" else kind)
     expected = matrix(fitted(PENGUINS), PENGUINS)
     wrapper = DataWrapper(PENGUINS).to(kind)
     np.testing.assert_array_equal(matrix(fitted(wrapper), wrapper), expected)

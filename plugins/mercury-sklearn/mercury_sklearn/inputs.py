@@ -100,5 +100,8 @@ def matrix(features: DataWrapper, kind: str) -> Any:
     if kind == "text":
         return features.to("numpy", dtype="object").underlying.ravel()
     if kind == "numpy" and not all(is_number(each) for each in features.schema.types):
-        return features.to("numpy", dtype="object").underlying
+        values = features.to("numpy", dtype="object").underlying.copy()
+        # What scikit-learn takes as missing among objects, as pandas would give it.
+        values[values == None] = float("nan")  # noqa: E711 -- element by element
+        return values
     return features.to(kind).underlying
