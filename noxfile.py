@@ -88,6 +88,7 @@ def demo(session: nox.Session) -> None:
     )
     with predictions.open(encoding="utf-8") as lines:
         first = [line.rstrip() for line, _ in zip(lines, range(4), strict=False)]
+    command = os.path.relpath(Path(session.bin) / "mercury-ml", ROOT)
     told = f"""
 The workflow {home / "workflow.yaml"} read {source}, fitted a model on 70 % of it and measured it on the rest.
 The model is in {home / "models/penguins"} and, under the id of the run, in {home / "store/penguins"}.
@@ -98,7 +99,7 @@ Each run is recorded in {home / "runs"}. `mercury-ml predict` then loaded the sa
 
 Change a line of {home / "workflow.yaml"} and run it again, or say it on the command line:
 
-    mercury-ml run {home / "workflow.yaml"} fit.params.max_iter=20
+    {command} run {home / "workflow.yaml"} fit.params.max_iter=20
 """
     session.log(told)
 
