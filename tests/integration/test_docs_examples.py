@@ -22,7 +22,7 @@ from mercury_core.workflow import check_workflow, run_workflow
 pytest.importorskip("mercury_sklearn")
 
 if TYPE_CHECKING:
-    from tests.conftest import Site
+    from conftest import Site
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ("penguins", "diabetes")
