@@ -32,7 +32,7 @@ class PlainProgress:
 
     def step_finished(self, step: str, seconds: float, result: Mapping[str, Any], **_: Any) -> None:
         """A step succeeded."""
-        said = described(result).removeprefix(self._providers[step])
+        said = described(result)
         output.say(f"{step} ({self._providers[step]}): {seconds:.2f} s{said and ', '}{said}")
 
     def step_failed(self, step: str, seconds: float, **_: Any) -> None:

@@ -64,7 +64,6 @@ class TerminalProgress:
 
     def _line(self, mark: str, step: str, time: str, said: str) -> None:
         provider = self._running.pop(step, "")
-        said = said.removeprefix(provider)
         self._console.print(
             f"{mark} {escape(step):14} [cyan]{escape(_cut(provider)):{WIDTH}}[/] {time:>9}  [dim]{escape(said)}[/]",
             overflow="ellipsis",

@@ -220,6 +220,8 @@ def test_plain_progress_is_a_line_a_step(capsys: pytest.CaptureFixture[str]) -> 
         told.step_started(**{**STEP, "step": "copy"})
         told.step_failed(run="r1", step="copy", seconds=0.5, error=OSError("full"))
         told.step_skipped(run="r1", step="read", reason="its result is known")
+        told.step_started(**{**STEP, "step": "copy", "provider": "file"})
+        told.step_finished(run="r1", step="copy", seconds=0.01, result={"to": "file:///m"})
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.splitlines() == [
@@ -227,6 +229,7 @@ def test_plain_progress_is_a_line_a_step(capsys: pytest.CaptureFixture[str]) -> 
         "fit (sklearn.fit): 1.23 s, train 240 rows",
         "copy (sklearn.fit): failed after 0.50 s",
         "read: skipped, its result is known",
+        "copy (file): 0.01 s, file:///m",
     ]
 
 

@@ -228,6 +228,18 @@ def test_the_check_refuses_what_predicts_nothing(estimator: Any, message: str) -
     assert fault.message.startswith(message)
 
 
+@pytest.mark.parametrize("kind", ["StackingClassifier", "StackingRegressor"])
+def test_a_stack_predicts_though_it_does_not_say_so_before_it_is_fitted(kind: str) -> None:
+    base = "LogisticRegression" if kind.endswith("Classifier") else "Ridge"
+    stack = {"use": kind, "params": {"estimators": [{"use": base}]}}
+    assert list(fit.check_params({"estimator": stack})) == []
+    assert list(fit.check_params({"estimator": ["StandardScaler", stack]})) == []
+    assert (
+        list(fit.check_params({"estimator": {"use": "GridSearchCV", "params": {"estimator": stack, "param_grid": {}}}}))
+        == []
+    )
+
+
 def test_the_check_says_what_is_wrong_without_data() -> None:
     (fault,) = fit.check_params({"estimator": "Ridge", "params": {"alfa": 2}})
     assert fault.path == ("params", "alfa")

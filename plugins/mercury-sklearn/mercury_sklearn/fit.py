@@ -86,7 +86,8 @@ class SklearnFitter:
 
 def _made(estimator: Any, params: Mapping[str, Any] | None) -> tuple[Any, list[Fault]]:
     made, faults = build(estimator, params)
-    if not faults and not hasattr(made, "predict"):
+    # A stack without a final estimator of its own has predict only when it is fitted: its kind tells that it will.
+    if not faults and not hasattr(made, "predict") and type_of(made) not in ("classifier", "regressor"):
         faults = [Fault(("estimator",), _no_predict(made))]
     return made, faults
 
