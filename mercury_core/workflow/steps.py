@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mercury_core import tasks
+from mercury_core.errors import MetricError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -81,15 +82,20 @@ class State:
 
     def _evaluate(self, step: Step) -> dict[str, Any]:
         names = list(self._bundles) if step.model is None else [step.model]
-        measured = {
-            name: tasks.evaluate_model(self._bundles[name], _there(self._bunch), step.metrics, data=step.data)
-            for name in names
-        }
+        measured = {name: self._measured(name, step) for name in names}
         for name, of_sets in measured.items():
             into = self.metrics.setdefault(name, {}) if self._several else self.metrics
             for data_set, values in of_sets.items():
                 into.setdefault(data_set, {}).update(values)
         return {"metrics": measured if self._several else measured[names[0]]}
+
+    def _measured(self, name: str, step: Step) -> dict[str, dict[str, Any]]:
+        try:
+            return tasks.evaluate_model(self._bundles[name], _there(self._bunch), step.metrics, data=step.data)
+        except MetricError as error:
+            if self._several:
+                error.args = (f"{error} The model is {name!r}.",)
+            raise
 
     def _save(self, step: Step) -> dict[str, Any]:
         name = step.model or next(iter(self._bundles))

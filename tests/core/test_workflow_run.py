@@ -158,6 +158,12 @@ def test_metrics_of_several_models_stand_under_their_names() -> None:
     assert load_model("high", trusted=[f"{P}:mean_format"]).metrics == {"test": {f"{P}:gap": 0.0}}
 
 
+def test_a_metric_that_fails_names_the_model_where_there_are_several() -> None:
+    fit = f'fit: {{low: {{use: "{P}:mean"}}, high: {{use: "{P}:mean", add: 2}}}}\n'
+    with pytest.raises(StepFailedError, match=r"numbers below 1 only\. The model is 'high'\.$"):
+        run(f'{READ}transform: {SPLIT}\n{fit}evaluate: {{model: high, metrics: "{P}:picky"}}\n')
+
+
 def test_metrics_of_all_kinds_are_written_as_json() -> None:
     text = (
         READ + f'transform: {SPLIT}\nfit: {{use: "{P}:mean"}}\nevaluate: {{metrics: ["{P}:per_label"], data: test}}\n'

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from mercury_core.contracts import Fault
 from mercury_core.data import DataBunch, DataSet, DataWrapper, Predictions
+from mercury_core.errors import MetricError
 
 TABLE = pa.table({"id": [1, 2, 3, 4], "a": [0.0, 1.0, 2.0, 3.0], "y": [1.0, 1.0, 3.0, 3.0]})
 
@@ -122,6 +123,10 @@ class MeanFitter:
 
 
 mean = MeanFitter()
+
+
+def picky(targets: DataWrapper, predictions: Predictions) -> float:
+    raise MetricError("picky", "it takes numbers below 1 only")
 
 
 def gap(targets: DataWrapper, predictions: Predictions, power: int = 1) -> float:

@@ -262,6 +262,8 @@ def test_booleans_are_numbers() -> None:
         ("Ridge", {}),
         (["StandardScaler", "Ridge"], {}),
         ("GridSearchCV", {"estimator": {"use": "Ridge"}, "param_grid": {"alpha": [1.0]}, "cv": 2}),
+        ("VotingRegressor", {"estimators": [{"use": "Ridge"}, {"use": "LinearRegression"}]}),
+        ("StackingRegressor", {"estimators": [{"use": "Ridge"}], "final_estimator": {"use": "LinearRegression"}}),
     ],
 )
 def test_sample_weights_reach_the_last_step(estimator: Any, params: dict[str, Any]) -> None:

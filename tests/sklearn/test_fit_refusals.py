@@ -166,6 +166,10 @@ def test_sample_weights() -> None:
     assert "it takes no sample weights" in refusal(
         bunch(None, targets, **weights), ["StandardScaler", "KNeighborsClassifier"]
     )
+    voters = [{"use": "LogisticRegression"}, {"use": "KNeighborsClassifier"}]
+    assert "VotingClassifier: it takes no sample weights" in refusal(
+        bunch(None, targets, **weights), "VotingClassifier", params={"estimators": voters}
+    )
     two = {"sample_weight": {"w": np.ones(N), "v": np.ones(N)}}
     assert "the role sample_weight has 2 columns. Name one." in refusal(bunch(None, targets, **two))
     for wrong in (float("nan"), float("inf"), -1.0):

@@ -147,10 +147,15 @@ def _weight_name(made: Any) -> str | None:
     parameters = signature(made.fit).parameters
     if "sample_weight" in parameters:
         return "sample_weight"
+    if not any(each.kind is each.VAR_KEYWORD for each in parameters.values()):
+        return None
     inner = getattr(made, "estimator", None)
-    if inner is not None and any(each.kind is each.VAR_KEYWORD for each in parameters.values()):
+    if inner is not None:
         return _weight_name(inner)
-    return None
+    # A vote or a stack hands them to every one of its estimators.
+    members = [each for _, each in getattr(made, "estimators", None) or () if not isinstance(each, str)]
+    members += [final] if (final := getattr(made, "final_estimator", None)) is not None else []
+    return "sample_weight" if members and all(_weight_name(each) == "sample_weight" for each in members) else None
 
 
 fit = SklearnFitter()
