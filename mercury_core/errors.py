@@ -321,7 +321,7 @@ class ObjectNotFoundError(StorageError, FileNotFoundError):
 
     def __init__(self, uri: str) -> None:
         self.uri = uri
-        super().__init__(f"Nothing is stored at {uri}.")
+        super().__init__(f"Nothing is stored at {uri}: look for a slip in it, or for what was to be written there.")
 
 
 class ObjectExistsError(StorageError, FileExistsError):
@@ -386,5 +386,6 @@ class StepFailedError(WorkflowError):
         exit_code = getattr(cause, "exit_code", None)
         if isinstance(exit_code, int):
             self.exit_code = exit_code
-        said = str(cause) if isinstance(cause, MercuryError) else f"{type(cause).__name__}: {cause}"
+        named = f"{type(cause).__name__}: {cause}" if str(cause) else type(cause).__name__
+        said = str(cause) if isinstance(cause, MercuryError) else named
         super().__init__(f"{where}: the step {step} failed: {said}")

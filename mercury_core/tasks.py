@@ -148,6 +148,8 @@ def _transform_sets(
     if unknown:
         raise DataError(f"The bunch has no data set {', '.join(map(repr, unknown))}; it has: {', '.join(bunch)}.")
     result = function(bunch.select(chosen), **params)
+    if not isinstance(result, Mapping):
+        raise DataError(f"The transform {name_of(function)!r} gave back {type(result).__name__}: expected a DataBunch.")
     kept = {name: data_set for name, data_set in bunch.items() if name not in chosen}
     twice = sorted(kept.keys() & result.keys())
     if twice:

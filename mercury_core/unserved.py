@@ -52,6 +52,10 @@ def referred(verb: str, reference: str) -> Any:
                 verb, reference, f"{found.__name__} has no {name!r}", did_you_mean(name, dir(found))
             )
         found = getattr(found, name)
+    if not callable(found) and not any(hasattr(found, ability) for ability in ("save", "write", "fit", "apply")):
+        raise UnknownReferenceError(
+            verb, reference, f"it names a value of type {type(found).__name__}, which does nothing"
+        )
     return found
 
 

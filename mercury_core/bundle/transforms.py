@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from mercury_core.errors import BundleError
+from mercury_core.errors import BundleError, DataError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -47,9 +47,17 @@ class AppliedTransform:
         return not hasattr(self.work, "apply")
 
     def apply(self, data_set: DataSet) -> DataSet:
-        """Transform a data set, which remembers it."""
+        """Transform a data set, which remembers it.
+
+        Raises:
+            DataError: The transform gave back no data set.
+        """
+        from mercury_core.data import DataSet
+
         work: Any = self.work
-        result: DataSet = work(data_set, **self.params) if self.is_function else work.apply(data_set)
+        result = work(data_set, **self.params) if self.is_function else work.apply(data_set)
+        if not isinstance(result, DataSet):
+            raise DataError(f"The transform {self.use!r} gave back {type(result).__name__}: expected a DataSet.")
         return result.with_applied((*data_set.applied, self))
 
     def save(self, path: Path) -> None:

@@ -38,6 +38,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         return done.code if isinstance(done.code, int) else 2
     try:
         return execute(args)
-    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  nobody is shown a traceback unasked
+    except BaseException as error:  # noqa: BLE001  nobody is shown a traceback unasked
         output.say(output.sentence(error, debug=args.debug))
         return output.exit_code(error)

@@ -69,7 +69,7 @@ def sentence(error: BaseException, *, debug: bool) -> str:
         import traceback
 
         return "".join(traceback.format_exception(error)).rstrip()
-    if not isinstance(error, Exception):
+    if isinstance(error, KeyboardInterrupt):
         return "Interrupted."
     if isinstance(error, MercuryError):
         return str(error)
@@ -81,10 +81,8 @@ def exit_code(error: BaseException) -> int:
     """1 the job failed, 2 the input is wrong, 130 after Ctrl-C; 128 and its number after another signal."""
     from mercury_core.errors import MercuryError
 
-    if isinstance(error, SystemExit):
-        return error.code if isinstance(error.code, int) else 1
     if isinstance(error, KeyboardInterrupt):
-        return 130
+        return getattr(error, "code", 130)
     return error.exit_code if isinstance(error, MercuryError) else 1
 
 

@@ -36,13 +36,16 @@ def execute(args: Namespace) -> int:
     """Check the file, run it, and show what came out."""
     run: WorkflowRun | None = None
     try:
+        from mercury_core.cli.aside import prints_aside
         from mercury_core.workflow import WorkflowRun, check_workflow
+        from mercury_core.workflow.watch import clean_stop
 
-        checked = check_workflow(args.file, args.overrides, read_ahead=True)
-        with _watching(quiet=args.quiet) as watcher:
-            run = WorkflowRun(checked, runs=args.runs, listener=watcher)
-            record = run.execute()
-    except (Exception, KeyboardInterrupt, SystemExit) as error:  # noqa: BLE001  said, and turned into an exit code
+        with clean_stop(), prints_aside():
+            checked = check_workflow(args.file, args.overrides, read_ahead=True)
+            with _watching(quiet=args.quiet) as watcher:
+                run = WorkflowRun(checked, runs=args.runs, listener=watcher)
+                record = run.execute()
+    except BaseException as error:  # noqa: BLE001  said, and turned into an exit code
         return _ended(run.record if run is not None else None, error, args)
     if args.json:
         output.write_json(outcome(record))
@@ -103,7 +106,7 @@ def outcome(record: RunRecord | None, error: BaseException | None = None) -> dic
         ``faults`` where the file has any.
     """
     ended: dict[str, Any] = {
-        "status": "succeeded" if error is None else "failed" if isinstance(error, Exception) else "interrupted",
+        "status": "succeeded" if error is None else "interrupted" if isinstance(error, KeyboardInterrupt) else "failed",
         "run": record.run if record else None,
         "metrics": record.metrics if record else {},
         "artifacts": record.artifacts if record else [],

@@ -14,6 +14,7 @@ from mercury_core.workflow.ahead import ReadAhead
 from mercury_core.workflow.columns import Columns
 from mercury_core.workflow.config import Step, Workflow, parse
 from mercury_core.workflow.paths import check_source, check_targets, names_of_sources, placed, saves_to_copy
+from mercury_core.workflow.secrets import secrets_of
 from mercury_core.workflow.values import NO_RUN, Values, read_values
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ def check_workflow(file: str | Path, overrides: Sequence[str] = (), *, read_ahea
     """
     values = read_values(file, overrides)
     config = values.resolved(NO_RUN)
+    values.secrets = secrets_of(values.data, config)
     workflow = parse(values, config)
     _make_importable(values, workflow)
     workflow = placed(values, workflow)

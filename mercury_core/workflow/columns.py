@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from mercury_core.calling import takes
 from mercury_core.contracts import SchemaReader
-from mercury_core.errors import MercuryError, did_you_mean
+from mercury_core.errors import MercuryError, MissingColumnsError, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -62,6 +63,9 @@ class Columns:
             )
             return False
         missing = [(at, column) for at, column in _named(step.roles or {}) if column not in found]
+        if missing and (why := _why_none(reader, step, [column for _, column in missing])):
+            self.values.fault((*step.at, "source"), why)
+            return False
         for at, column in missing:
             self._missing((*step.at, "roles", *at), f"{step.source} has no column", column, found)
         if self.sets is not None:
@@ -127,6 +131,18 @@ class Columns:
         from mercury_core.workflow.source import find
 
         return find(self.values.data, (*step.at, key))
+
+
+def _why_none(reader: SchemaReader, step: Step, columns: list[str]) -> str:
+    """What a reader knows of why its source lacks columns, as another delimiter; empty where it knows no more."""
+    if takes(reader.schema, "columns"):
+        try:
+            reader.schema(str(step.source), columns=columns, **step.params)
+        except MissingColumnsError:
+            return ""  # each is named, with its place in the file
+        except MercuryError as error:
+            return str(error)
+    return ""
 
 
 def _is_split(provider: Any) -> bool:

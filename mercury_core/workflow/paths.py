@@ -35,6 +35,10 @@ def _placed(values: Values, step: Step) -> Step:
     at = (*step.at, key)
     if step.verb == "load" and not isinstance(values.data.get("load"), dict):
         at = step.at
+    if "\0" in text:
+        values.fault(at, "A path holds no null character: remove it.")
+        nowhere: dict[str, Any] = {key: ""}
+        return replace(step, **nowhere)
     path = os.path.normpath(values.base(at) / Path(text).expanduser())
     changed: dict[str, Any] = {key: path + "/" * text.endswith("/")}
     return replace(step, **changed)
@@ -61,7 +65,12 @@ def check_source(values: Values, at: At, source: str) -> bool:
     if is_remote(source):
         return True
     path = to_path(source)
-    if not path.exists():
+    try:
+        there = path.exists()
+    except OSError as error:
+        values.fault(at, f"There cannot be a file {path}: {error.strerror}.")
+        return False
+    if not there:
         parent = path.parent
         beside = [one.name for one in parent.iterdir()] if parent.is_dir() and os.access(parent, os.R_OK) else []
         hint = did_you_mean(path.name, beside) if parent.is_dir() else f" There is no directory {parent} either."

@@ -49,7 +49,7 @@ class WorkflowRun:
 
         Raises:
             StepFailedError: A step failed; the cause is chained, and the record says ``failed``.
-            KeyboardInterrupt: It was interrupted; the record says ``interrupted``.
+            KeyboardInterrupt: It was interrupted, by Ctrl-C or SIGTERM; the record says ``interrupted``.
             StoreAccessError: The record cannot be written.
             WorkflowFileError: What a reference of the file leads to is gone since the check.
         """
@@ -69,7 +69,7 @@ class WorkflowRun:
                 content = self._end(journal, "succeeded", began)
         except BaseException as error:
             said = error.__cause__ if isinstance(error, StepFailedError) and error.__cause__ else error
-            status = "failed" if isinstance(error, Exception) else "interrupted"
+            status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
             why = {"type": type(said).__name__, "message": masked(str(error), secrets)}
             self._record = replace(self._record, error=why)
             watchers.tell("run_failed", run=run, record=self._end(journal, status, began, cause=error), error=error)
@@ -120,14 +120,14 @@ class WorkflowRun:
                 result = state.do(step)
         except BaseException as error:
             seconds = time.perf_counter() - began
-            status = "failed" if isinstance(error, Exception) else "interrupted"
+            status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
             said = masked(f"{type(error).__name__}: {error}", secrets)
             self._record = replace(
                 self._record, steps=(*before, {**entry, "status": status, "seconds": seconds, "error": said})
             )
             journal.event(f"step_{status}", step=step.name, seconds=seconds, error=said)
             watchers.tell("step_failed", run=run, step=step.name, seconds=seconds, error=error)
-            if isinstance(error, Exception):
+            if status == "failed":  # also where a provider calls sys.exit: that ends its step, not this process
                 failed = StepFailedError(step.name, self._checked.values.where(step.at, key=True), error)
                 failed.args = (masked(str(failed), secrets),)
                 raise failed from error

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 # A document of aliases of aliases can stand for more values than any memory holds.
 MOST_VALUES = 100_000
+# What is nested deeper than any workflow would exhaust the stack of what looks at it.
+DEEPEST = 100
 
 _TAG = "tag:yaml.org,2002:"
 _INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
@@ -92,6 +94,9 @@ class Source:
         if id(node) in self._open:
             self._fault(node, "An alias stands inside of what it names: expected a value that ends.")
             return None, 1
+        if len(self._open) > DEEPEST and not isinstance(node, yaml.ScalarNode):
+            self._fault(node, f"The value here lies more than {DEEPEST} deep in others: expected a workflow.")
+            return None, 1
         self._open.add(id(node))
         made: tuple[Any, int]
         if isinstance(node, yaml.MappingNode):
@@ -120,6 +125,9 @@ class Source:
                 merged = {**self._merged(value_node), **merged}
                 continue
             key = self._key(key_node)
+            if key is None:
+                self._value(value_node)
+                continue
             if key in entries:
                 first = _place(entries[key][0])
                 self._fault(
@@ -146,10 +154,10 @@ class Source:
         return found
 
     def _key(self, node: yaml.Node) -> Any:
+        """A key; None, and a fault, where it is none."""
         value = self._value(node)[0] if isinstance(node, yaml.ScalarNode) else None
         if value is None:
             self._fault(node, "A key is a word or a number: expected no list, no mapping and no null here.")
-            return f"?{id(node)}"
         return value
 
     def _scalar(self, node: yaml.Node) -> Any:

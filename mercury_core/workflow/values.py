@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mercury_core.errors import WorkflowFileError, did_you_mean
+from mercury_core.workflow.secrets import masked
 from mercury_core.workflow.source import find, read_source, read_value, walk
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class Values:
     Attributes:
         source: The file.
         overrides: What the command line set, by place.
+        secrets: Texts that no fault may show.
         data: The values before interpolation.
     """
 
@@ -39,6 +41,7 @@ class Values:
         self.source = source
         self.overrides: dict[At, Any] = {}
         self.data: dict[Any, Any] = source.data
+        self.secrets: frozenset[str] = frozenset()
         self._faults: dict[tuple[tuple[int, int], str], str] = {}
         self._unfilled: set[At] = set()
         for place, message in source.faults:
@@ -81,6 +84,7 @@ class Values:
         if any(at[: len(one)] == one for one in self._unfilled):
             return
         order, where = self._where(at, key=key)
+        message = masked(message, self.secrets)
         self._faults[order, message] = f"{where}: {message}"
 
     @property

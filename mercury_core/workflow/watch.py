@@ -57,6 +57,16 @@ def noting_warnings(note: Callable[[dict[str, Any]], None]) -> Iterator[None]:
             warnings.showwarning = shown_before
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, as an exception of the kind of Ctrl-C: no provider's sys.exit is taken for it, and nothing catches it.
+
+    Attributes:
+        code: What a process that it ends exits with.
+    """
+
+    code = 128 + signal.SIGTERM
+
+
 @contextmanager
 def clean_stop() -> Iterator[None]:
     """Let SIGTERM end a run as Ctrl-C does, by an exception: half-written files are removed, the record is kept.
@@ -68,8 +78,8 @@ def clean_stop() -> Iterator[None]:
         yield
         return
 
-    def stop(number: int, _frame: object) -> None:
-        raise SystemExit(128 + number)
+    def stop(_number: int, _frame: object) -> None:
+        raise Terminated
 
     signal.signal(signal.SIGTERM, stop)
     try:

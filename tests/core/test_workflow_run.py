@@ -17,6 +17,7 @@ import pytest
 from mercury_core.errors import StepFailedError, StoreAccessError, WorkflowFileError
 from mercury_core.tasks import load_model
 from mercury_core.workflow import RunRecord, WorkflowRun, check_workflow, run_workflow
+from mercury_core.workflow.watch import Terminated
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -261,13 +262,13 @@ def test_the_exit_code_is_that_of_the_cause() -> None:
     assert sorted(path.name for path in Path("models").iterdir()) == ["m"]
 
 
-@pytest.mark.parametrize(("error", "raised"), [("KeyboardInterrupt", KeyboardInterrupt), ("SIGTERM", SystemExit)])
+@pytest.mark.parametrize(("error", "raised"), [("KeyboardInterrupt", KeyboardInterrupt), ("SIGTERM", Terminated)])
 def test_an_interrupted_run_says_so_and_raises_on(error: str, raised: type[BaseException]) -> None:
     before = signal.getsignal(signal.SIGTERM)
     job = started(READ + f'transform: [{{use: "{P}:fail", error: {error}}}]\n')
     with pytest.raises(raised) as caught:
         job.execute()
-    if raised is SystemExit:
+    if raised is Terminated:
         assert caught.value.code == 143
     assert read_json(job.record)["status"] == "interrupted"
     assert [step["status"] for step in job.record.steps] == ["finished", "interrupted"]

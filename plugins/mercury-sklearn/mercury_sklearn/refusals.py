@@ -46,7 +46,10 @@ def explain(error: BaseException, features: DataWrapper) -> tuple[str, str]:
     if infinite and "infinity" in said:
         return f"{listed(infinite)} infinite values", "Replace them before."
     lines = [line.strip() for line in said.splitlines() if line.strip()] or [type(error).__name__]
-    return (lines[0] if isinstance(error, ValueError) else f"{type(error).__name__}: {lines[0]}"), ""
+    todo = (
+        f"Note that {listed(empty)} no value in any row: leave out of the features what holds nothing." if empty else ""
+    )
+    return (lines[0] if isinstance(error, ValueError) else f"{type(error).__name__}: {lines[0]}"), todo
 
 
 def listed(names: Iterable[str]) -> str:
