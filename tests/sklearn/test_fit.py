@@ -15,7 +15,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from mercury_core.data import DataBunch, DataSet, DataWrapper
-from mercury_core.errors import ArgumentsError, MissingColumnsError
+from mercury_core.errors import ArgumentsError, ConversionError, MissingColumnsError
 
 RNG = np.random.default_rng(7)
 X = RNG.normal(size=(60, 3))
@@ -251,6 +251,22 @@ def test_booleans_are_numbers() -> None:
     model = fit(data, estimator="DecisionTreeClassifier")
     assert model.input == "numpy"
     assert values(model, data) == ["n", "s"] * 30
+
+
+def test_numbers_with_nulls_beside_words_are_floats_in_the_data_frame() -> None:
+    pytest.importorskip("pandas")
+    numbers = pa.array([None if n % 7 == 0 else n for n in range(60)], pa.int64())
+    flags = pa.array([None if n % 5 == 0 else n % 2 == 0 for n in range(60)])
+    data = bunch({"y": ["n", "s"] * 30}, pa.table({"w": ["a", "b"] * 30, "n": numbers, "f": flags}))
+    encode = {"transformers": [{"use": "OneHotEncoder", "columns": ["w"]}], "remainder": "passthrough"}
+    trees = {"use": "HistGradientBoostingClassifier", "params": {"min_samples_leaf": 2}}
+    steps = [{"use": "ColumnTransformer", "params": encode}, trees]
+    model = fit(data, estimator=steps)
+    assert model.input == "pandas"
+    assert values(model, data) == ["n", "s"] * 30
+    long = bunch({"y": ["n", "s"] * 30}, pa.table({"w": ["a", "b"] * 30, "n": [2**53 + 1, None] * 30}))
+    with pytest.raises(ConversionError, match=r"'n' .*numbers that float64 would round"):
+        fit(long, estimator=steps)
 
 
 # --- sample weights ---

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mercury_core.errors import MissingColumnsError
+from mercury_core.errors import ConversionError, MissingColumnsError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -104,4 +104,24 @@ def matrix(features: DataWrapper, kind: str) -> Any:
         # What scikit-learn takes as missing among objects, as pandas would give it.
         values[values == None] = float("nan")  # noqa: E711 -- element by element
         return values
-    return features.to(kind).underlying
+    return (_with_floats(features) if kind == "pandas" else features).to(kind).underlying
+
+
+def _with_floats(features: DataWrapper) -> DataWrapper:
+    """Whole numbers and booleans with nulls as floats: scikit-learn knows NaN, and not the NA of pandas' own types."""
+    import pyarrow as pa
+
+    table = features.to("arrow").underlying
+    holes = [
+        name
+        for name, column in zip(table.column_names, table.columns, strict=True)
+        if column.null_count and (pa.types.is_integer(column.type) or pa.types.is_boolean(column.type))
+    ]
+    for name in holes:
+        place = table.column_names.index(name)
+        try:
+            table = table.set_column(place, name, table.column(place).cast(pa.float64()))
+        except pa.ArrowInvalid as error:
+            todo = "Scale it down, or make it text."
+            raise ConversionError(name, "Arrow", "floats", "it holds numbers that float64 would round", todo) from error
+    return type(features)(table) if holes else features
