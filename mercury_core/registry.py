@@ -150,12 +150,12 @@ class Registry:
         for owner, manager in self._observers:
             try:
                 getattr(manager.hook, name)(**kwargs)
-            except Exception as cause:
+            except (Exception, SystemExit) as cause:  # an observer never breaks a run
                 import logging
 
-                logging.getLogger(__name__).warning(
-                    "The observer %s of %s raised %s: %s", name, owner, type(cause).__name__, cause, exc_info=cause
-                )
+                log = logging.getLogger(__name__)
+                log.warning("The observer %s of %s raised %s: %s", name, owner, type(cause).__name__, cause)
+                log.debug("It came from here:", exc_info=cause)
 
     # --- within ---
 

@@ -82,6 +82,7 @@ def not_found(index: Index, verb: str, key: str) -> NoReturn:
     if known and known == bringer and not is_there:
         raise ProviderNotInstalledError(verb, key, known)
     keys = {row[1] for row in index.rows if row[0] == verb} | {known for of, known in KEYS if of == verb}
+    keys.discard(key)  # its plugin was set aside, which is said
     keys |= {f"{row[1]}@{row[5]}" for row in index.rows if owner and (row[0], row[1]) == (verb, name)}
     raise UnknownProviderError(verb, key, sorted(keys), aside)
 

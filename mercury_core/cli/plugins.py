@@ -23,9 +23,11 @@ def execute(args: Namespace) -> int:
     """List the plugins."""
     import os
 
+    from mercury_core.cli.aside import prints_aside
     from mercury_core.registry import plugins
 
-    found = plugins()
+    with prints_aside():
+        found = plugins()
     if args.json:
         output.write_json(
             [

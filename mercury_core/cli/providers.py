@@ -21,11 +21,13 @@ def arguments(parser: ArgumentParser) -> None:
 
 def execute(args: Namespace) -> int:
     """List the providers."""
+    from mercury_core.cli.aside import prints_aside
     from mercury_core.registry import providers
 
-    found = sorted(
-        providers(args.verb), key=lambda provider: (VERBS.index(provider.verb), provider.key, provider.owner)
-    )
+    with prints_aside():
+        found = sorted(
+            providers(args.verb), key=lambda provider: (VERBS.index(provider.verb), provider.key, provider.owner)
+        )
     if args.json:
         output.write_json(
             [

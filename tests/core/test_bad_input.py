@@ -104,6 +104,21 @@ def test_what_a_provider_prints_is_not_in_the_json() -> None:
     assert sorted(done.stderr.splitlines()) == ["from Python", "from below"]
 
 
+def test_what_a_plugin_prints_is_not_in_the_json(here: Path) -> None:
+    (here / "chatty-1.0.dist-info").mkdir()
+    (here / "chatty-1.0.dist-info/METADATA").write_text("Metadata-Version: 2.1\nName: chatty\nVersion: 1.0\n")
+    (here / "chatty-1.0.dist-info/entry_points.txt").write_text("[mercury]\nchatty = chatty_hooks\n")
+    (here / "chatty_hooks.py").write_text("print('here I am')\n")
+    for command in ("plugins", "providers"):
+        environment = {**os.environ, "PYTHONPATH": str(here), "MERCURY_CACHE_DIR": str(here / command)}
+        words = [sys.executable, "-m", "mercury_core", command, "--json"]
+        done = subprocess.run(words, capture_output=True, text=True, check=False, env=environment)
+        assert done.returncode == 0
+        assert isinstance(json.loads(done.stdout), list)
+        assert done.stderr == "here I am
+"
+
+
 @pytest.mark.skipif(os.name == "nt", reason="descriptors of POSIX")
 @pytest.mark.parametrize("closed", ["1>&-", "2>&-", "1>&- 2>&-"])
 def test_without_stdout_or_stderr_the_work_is_done_all_the_same(here: Path, closed: str) -> None:

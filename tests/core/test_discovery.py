@@ -289,10 +289,14 @@ OBSERVER = """
 """
 
 
-def test_observers_are_told_and_one_that_raises_breaks_nothing(site: Site, caplog: pytest.LogCaptureFixture) -> None:
-    site.install(
-        "a-watcher", {"watch_a.py": OBSERVER.format(then="raise ValueError('full disk')")}, {"watch": "watch_a"}
-    )
+@pytest.mark.parametrize(
+    ("then", "raised"),
+    [("raise ValueError('full disk')", "ValueError: full disk"), ("raise SystemExit(4)", "SystemExit: 4")],
+)
+def test_observers_are_told_and_one_that_raises_breaks_nothing(
+    site: Site, caplog: pytest.LogCaptureFixture, then: str, raised: str
+) -> None:
+    site.install("a-watcher", {"watch_a.py": OBSERVER.format(then=then)}, {"watch": "watch_a"})
     site.install("z-watcher", {"watch_z.py": OBSERVER.format(then="")}, {"watch": "watch_z"})
     registry = Registry()
     with caplog.at_level(logging.WARNING):
@@ -300,7 +304,8 @@ def test_observers_are_told_and_one_that_raises_breaks_nothing(site: Site, caplo
             registry.lifecycle("mercury_step_finished", run="r", step=step, seconds=0.5, result={})
     assert sys.modules["watch_a"].SEEN == sys.modules["watch_z"].SEEN == [("one", 0.5), ("two", 0.5)]
     said = [record.getMessage() for record in caplog.records]
-    assert said == ["The observer mercury_step_finished of a-watcher raised ValueError: full disk"] * 2
+    assert said == [f"The observer mercury_step_finished of a-watcher raised {raised}"] * 2
+    assert not any(record.exc_info for record in caplog.records)  # a traceback is for who asks for it
     registry.lifecycle("mercury_run_started", run="r", config={})  # which neither observes
     assert len(sys.modules["watch_z"].SEEN) == 2
 
