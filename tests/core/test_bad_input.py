@@ -115,8 +115,7 @@ def test_what_a_plugin_prints_is_not_in_the_json(here: Path) -> None:
         done = subprocess.run(words, capture_output=True, text=True, check=False, env=environment)
         assert done.returncode == 0
         assert isinstance(json.loads(done.stdout), list)
-        assert done.stderr == "here I am
-"
+        assert done.stderr == "here I am\n"
 
 
 @pytest.mark.skipif(os.name == "nt", reason="descriptors of POSIX")
