@@ -82,10 +82,7 @@ def demo(session: nox.Session) -> None:
     session.run("mercury-ml", "run", str(home / "workflow.yaml"), "--runs", str(home / "runs"))
     source, predictions = str(home / "data/penguins.csv"), home / "out/predictions.csv"
     predictions.parent.mkdir(exist_ok=True)
-    session.run(
-        *("mercury-ml", "predict", str(home / "models/penguins"), source, "--to", str(predictions)),
-        *("null_values=[NA]", "strings_can_be_null=true"),
-    )
+    session.run("mercury-ml", "predict", str(home / "models/penguins"), source, "--to", str(predictions))
     with predictions.open(encoding="utf-8") as lines:
         first = [line.rstrip() for line, _ in zip(lines, range(4), strict=False)]
     command = os.path.relpath(Path(session.bin) / "mercury-ml", ROOT)

@@ -22,7 +22,7 @@ ROLES = {
 def main() -> None:
     """Read, split, preprocess, fit, evaluate, store, load again and predict."""
     source = HERE / "data" / "penguins.csv"
-    raw = read_data_bunch(source, roles=ROLES, null_values=["NA"], strings_can_be_null=True)
+    raw = read_data_bunch(source, roles=ROLES)
     bunch = transform_data_bunch(
         raw, "split", into={"train": 0.7, "valid": 0.15, "test": 0.15}, stratify="species", seed=7
     )

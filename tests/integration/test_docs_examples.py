@@ -64,8 +64,7 @@ def test_an_example_runs_as_a_workflow(name: str, here: Path, capsys: pytest.Cap
     if name == "penguins":
         assert min(said["metrics"][part]["sklearn.roc_auc_score"] for part in ("valid", "test")) > 0.95
         assert len(list((folder / "store/penguins").iterdir())) == 1
-        predict = ["predict", str(folder / "models/penguins"), "data/penguins.csv", "--to", "out.csv"]
-        assert main([*predict, "null_values=[NA]", "strings_can_be_null=true"]) == 0
+        assert main(["predict", str(folder / "models/penguins"), "data/penguins.csv", "--to", "out.csv"]) == 0
         lines = (here / "out.csv").read_text().replace('"', "").splitlines()
         assert lines[0] == "id,prediction,score_Adelie,score_Chinstrap,score_Gentoo"
         assert len(lines) == 345
