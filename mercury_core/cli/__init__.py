@@ -23,16 +23,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
+    if argv is not None:
+        return _command(list(argv))
+    # The process is ours. Imports make objects by the hundred thousand, which stay: to look through them for garbage
+    # again and again, and once more at the end, is a tenth of a job.
+    gc.set_threshold(100_000, 50, 50)
+    try:
+        return _command(sys.argv[1:])
+    finally:
+        gc.freeze()
+
+
+def _command(argv: list[str]) -> int:
     from mercury_core.cli import output
     from mercury_core.cli.parser import parse
 
-    if argv is None:
-        # The process is ours. Imports make objects by the hundred thousand, which stay: to look through them again and
-        # again for garbage is a tenth of the start of a job.
-        gc.set_threshold(100_000, 50, 50)
-        argv = sys.argv[1:]
     try:
-        execute, args = parse(list(argv))
+        execute, args = parse(argv)
     except SystemExit as done:  # argparse has printed help, or what is wrong with the arguments
         output.flush()
         return done.code if isinstance(done.code, int) else 2
