@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from mercury_core.workflow.columns import Columns
 from mercury_core.workflow.config import Step, Workflow, parse
 from mercury_core.workflow.paths import check_source, check_targets, names_of_sources, placed, saves_to_copy
 from mercury_core.workflow.secrets import secrets_of
+from mercury_core.workflow.source import walk
 from mercury_core.workflow.values import NO_RUN, Values, read_values
 
 if TYPE_CHECKING:
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mercury_core.workflow.source import At
+
+_IMPORT_PATH = re.compile(r"([A-Za-z_]\w*)[.:][A-Za-z_]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +81,7 @@ def check_workflow(file: str | Path, overrides: Sequence[str] = (), *, read_ahea
     config = values.resolved(NO_RUN)
     values.secrets = secrets_of(values.data, config)
     workflow = parse(values, config)
-    _make_importable(values, workflow)
+    _make_importable(values, workflow, config)
     workflow = placed(values, workflow)
     ahead = ReadAhead()
     try:
@@ -89,8 +93,8 @@ def check_workflow(file: str | Path, overrides: Sequence[str] = (), *, read_ahea
     return CheckedWorkflow(workflow, values, config, ahead)
 
 
-def _make_importable(values: Values, workflow: Workflow) -> None:
-    """Let ``module:function`` find modules that lie beside the workflow file, after all others.
+def _make_importable(values: Values, workflow: Workflow, config: Mapping[str, Any]) -> None:
+    """Let ``module:function`` and import paths find modules that lie beside the workflow file, after all others.
 
     A stored model may name some too, if they are trusted.
     """
@@ -98,9 +102,18 @@ def _make_importable(values: Values, workflow: Workflow) -> None:
 
     uses = [step.use for step in workflow.steps + workflow.serve]
     uses += [metric if isinstance(metric, str) else metric["use"] for step in workflow.steps for metric in step.metrics]
-    directory = str(values.source.file.resolve().parent)
-    if directory not in sys.path and (workflow.of("load") or any(use and ":" in use for use in uses)):
-        sys.path.append(directory)
+    directory = values.source.file.resolve().parent
+    if str(directory) not in sys.path and (
+        workflow.of("load") or any(use and ":" in use for use in uses) or _names_one_beside(directory, config)
+    ):
+        sys.path.append(str(directory))
+
+
+def _names_one_beside(directory: Path, config: Mapping[str, Any]) -> bool:
+    """Whether a value, as the import path of an estimator, begins with the name of a module in a directory."""
+    texts = (value for _, value in walk(config) if isinstance(value, str))
+    roots = {found[1] for text in texts if (found := _IMPORT_PATH.match(text))}
+    return any((directory / f"{root}.py").is_file() or (directory / root / "__init__.py").is_file() for root in roots)
 
 
 class _Check:

@@ -219,6 +219,22 @@ def test_every_link_of_the_pages_leads_somewhere() -> None:
             assert (page.parent / link).exists(), f"{page.name} links to {link}"
 
 
+def test_an_estimator_beside_the_file_is_named_by_its_import_path(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    folder = here / "job"
+    folder.mkdir()
+    (folder / "estimators_of_test.py").write_text(
+        "from sklearn.dummy import DummyClassifier\n\nclass Majority(DummyClassifier):\n    pass\n"
+    )
+    (folder / "w.yaml").write_text(
+        "read: {train: {use: sklearn.dataset, source: iris, roles: {targets: target}}}\n"
+        "fit: {use: sklearn.fit, estimator: estimators_of_test.Majority}\n"
+        "evaluate: {metrics: [sklearn.accuracy_score]}\n"
+    )
+    record = run_workflow("job/w.yaml")
+    assert record.metrics["train"]["sklearn.accuracy_score"] == pytest.approx(1 / 3)
+
+
 def test_the_scalars_of_a_file_are_those_that_the_page_tells(here: Path) -> None:
     (here / "w.yaml").write_text(
         "vars: {a: no, b: 1e-3, c: 2024-01-31, d: 12:30, e: true}\nread: {use: csv, source: data/penguins.csv}\n"
