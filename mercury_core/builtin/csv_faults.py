@@ -41,6 +41,8 @@ def explained(file: CsvFile, error: Exception) -> ReadError:
     if "straddling" in said:
         why = "a row is longer than 1 MiB"
         return ReadError(file.source, why, "Check that its lines end in line breaks and that its quotes are closed.")
+    if "out of sync" in said:
+        return ReadError(file.source, "a quoted value goes over several lines", "Give newlines_in_values=True.")
     return ReadError(file.source, first_line(error), "Check its delimiter, quotes and encoding.")
 
 

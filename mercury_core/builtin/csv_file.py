@@ -177,6 +177,7 @@ class CsvFile:
         try:
             table = self._by_parts(first, wanted)
             if table is None:
+                self._check_quotes()
                 table = self.whole(wanted)
         except (pa.ArrowException, OSError, UnicodeError) as error:
             raise self._explained(error) from error
@@ -254,6 +255,18 @@ class CsvFile:
                 self.source,
                 f"line {line} holds a null byte, which text never does",
                 "Give its encoding, or its format.",
+            )
+
+    def _check_quotes(self) -> None:
+        """Refuse a quote that nothing closes: the rows behind it would be lost in its value."""
+        from mercury_core.builtin.csv_quotes import unclosed
+
+        line = unclosed(self)
+        if line is not None:
+            raise ReadError(
+                self.source,
+                f"the quote that opens in line {line} is never closed",
+                "Close it, or give quote_char=None where quotes are a part of the text.",
             )
 
     def _check_text(self, table: pa.Table) -> None:

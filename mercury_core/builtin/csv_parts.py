@@ -4,15 +4,16 @@ The text is cut at line ends into parts of a few MiB. Threads parse them with th
 nothing has to be kept for a second look; the calling thread copies the float64 columns of each part, in order, to their
 places in one matrix and lets the part go. The peak is the result and a few parts.
 
-A part that does not fit the types of the first block ends all this: pyarrow then reads the whole with its full
-inference. The outcome is the same either way: inference tries types in a fixed order, so the first that fits the first
-block is, if it fits all other blocks too, the first that fits the whole.
+A part that does not fit the types of the first block, or that may end within quotes, ends all this: pyarrow then reads
+the whole with its full inference. The outcome is the same either way: inference tries types in a fixed order, so the
+first that fits the first block is, if it fits all other blocks too, the first that fits the whole.
 """
 
 from __future__ import annotations
 
 import os
 
+from mercury_core.builtin.csv_quotes import is_odd
 from mercury_core.errors import ReadError
 
 TYPE_CHECKING = False
@@ -55,6 +56,7 @@ def read_parts(
     import pyarrow as pa
     from pyarrow import csv
 
+    mark = parse.quote_char.encode() if parse.quote_char else b""
     later = csv.ReadOptions(use_threads=False, block_size=BLOCK, column_names=list(names))
     with path.open("rb", buffering=0) as file:
         descriptor, size = file.fileno(), os.fstat(file.fileno()).st_size
@@ -63,6 +65,8 @@ def read_parts(
             text = os.pread(descriptor, end - start, start)
             if len(text) != end - start:
                 raise ReadError(str(path), "it was cut short while it was read", "Read it again.")
+            if mark and is_odd(text, mark):
+                raise pa.ArrowInvalid("A part may end within quotes.")
             return csv.read_csv(pa.BufferReader(text), later if start else read, parse, convert)
 
         return _gathered(_in_order(parsed, _parts(descriptor, size)), size)

@@ -223,6 +223,59 @@ def test_faults_in_a_late_part_name_the_line(tmp_path: Path, last: str, says: st
         read_csv(path, column_types={"b": "float64"})
 
 
+QUOTES = [
+    ('1,"x', 2),
+    ('1,"x""', 2),
+    ('1,"x"",', 2),
+    ('1,"x,y\n2,z', 2),
+    ('1,"x\ny"\n2,"z', 4),
+    ('1,5" x\n2,5" y\n3,"z', 4),
+]
+
+
+@pytest.mark.parametrize(("rows", "line"), QUOTES)
+@pytest.mark.parametrize("parts", [False, True])
+def test_a_quote_that_is_never_closed_swallows_no_rows(
+    tmp_path: Path, request: pytest.FixtureRequest, rows: str, line: int, parts: bool
+) -> None:
+    if parts:
+        request.getfixturevalue("small_parts")
+    more = "".join(f"{n},w\n" for n in range(100))
+    path = written(tmp_path / "a.csv", f"a,b\n{rows}\n{more}")
+    with pytest.raises(ReadError, match=rf"the quote that opens in line {line} is never closed\. Close it, or give"):
+        read_csv(path)
+    path = written(tmp_path / "b.csv.gz", gzip.compress(path.read_bytes()))
+    with pytest.raises(ReadError, match=rf"the quote that opens in line {line} is never closed"):
+        read_csv(path)
+
+
+def test_values_over_several_lines_in_a_file_of_many_blocks_are_to_be_announced(tmp_path: Path) -> None:
+    text = "a,b\n" + "".join(f'{n},"w\n{n}"\n' for n in range(150_000))
+    path = written(tmp_path / "a.csv", text)
+    with pytest.raises(ReadError, match=r"a quoted value goes over several lines\. Give newlines_in_values=True\."):
+        read_csv(path)
+    assert read_csv(path, newlines_in_values=True).num_rows == 150_000
+
+
+@pytest.mark.parametrize(
+    ("rows", "options", "expected"),
+    [
+        ('1,5" x\n2,y\n', {}, ['5" x', "y"]),
+        ('1,"x\ny"\n2,5" z\n', {}, ["x\ny", '5" z']),
+        ('1,"x""y"\n2,a"\n', {}, ['x"y', 'a"']),
+        ('1,"x\\"y"\n2,z\n', {"escape_char": "\\"}, ['x"y', "z"]),
+        ('1,"x\n2,y\n', {"quote_char": None}, ['"x', "y"]),
+        ("1,'x\n2,y\n", {}, ["'x", "y"]),
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "utf-16"])
+def test_an_odd_number_of_quotes_may_be_right(
+    tmp_path: Path, small_parts: None, rows: str, options: dict[str, Any], expected: list[str], encoding: str
+) -> None:
+    path = written(tmp_path / "a.csv", f"a,b\n{rows}".encode(encoding))
+    assert read_csv(path, encoding=encoding, **options).column("b").to_pylist() == expected
+
+
 @pytest.mark.usefixtures("small_parts")
 def test_lines_longer_than_a_part_and_rows_that_outnumber_the_guess(tmp_path: Path) -> None:
     text = "s,x\n" + "y" * 300 + ",1.5\n" + "z,2.5\n" * 2000 + "y" * 300 + ",3.5"
