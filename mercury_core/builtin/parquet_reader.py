@@ -103,7 +103,7 @@ def _of_file(
         wanted = chosen(name, columns, schema.names)
         groups = _groups(row_groups, file.num_row_groups)
         floats = [one for one in wanted if schema.field(one).type == "double"]
-        rest = [one for one in wanted if one not in floats]
+        rest = [one for one in wanted if schema.field(one).type != "double"]
         # A name with a dot would be taken for a path into a nested column.
         if len(floats) < 2 or any("." in one for one in schema.names):
             return file.read_row_groups(groups, columns=wanted).select(wanted)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from mercury_core.errors import ArgumentsError, MissingColumnsError, ObjectNotFoundError, ReadError
 
 TYPE_CHECKING = False
@@ -49,7 +51,8 @@ def chosen(source: str, columns: Sequence[str] | None, there: Sequence[str]) -> 
         ReadError: Two columns have the same name.
         MissingColumnsError: Some are not there.
     """
-    twice = sorted({name for name in there if there.count(name) > 1})
+    counts = Counter(there)
+    twice = sorted(name for name, count in counts.items() if count > 1)
     if twice:
         names = ", ".join(map(repr, twice))
         raise ReadError(
@@ -57,7 +60,7 @@ def chosen(source: str, columns: Sequence[str] | None, there: Sequence[str]) -> 
         )
     if columns is None:
         return list(there)
-    missing = [name for name in columns if name not in there]
+    missing = [name for name in columns if name not in counts]
     if missing:
         raise MissingColumnsError(source, missing, there)
     return list(columns)

@@ -62,7 +62,8 @@ class Columns:
                 (*step.at, "source"), f"The reader {step.use!r} cannot tell the columns of {step.source}: {said}"
             )
             return False
-        missing = [(at, column) for at, column in _named(step.roles or {}) if column not in found]
+        names = set(found)
+        missing = [(at, column) for at, column in _named(step.roles or {}) if column not in names]
         if missing and (why := _why_none(reader, step, [column for _, column in missing])):
             self.values.fault((*step.at, "source"), why)
             return False

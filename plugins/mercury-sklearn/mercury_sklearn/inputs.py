@@ -81,7 +81,8 @@ def select(features: DataWrapper, names: Sequence[str], where: str) -> DataWrapp
     found = tuple(features.field_names)
     if found == tuple(names):
         return features
-    missing = [name for name in names if name not in found]
+    there = set(found)
+    missing = [name for name in names if name not in there]
     if missing:
         raise MissingColumnsError(where, missing, found)
     return features.select(list(names))
