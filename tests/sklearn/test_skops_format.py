@@ -1,7 +1,9 @@
 """``sklearn.skops``: what is refused, and how it is said."""
 
+import importlib
 import json
 import operator
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -88,6 +90,22 @@ def test_a_model_of_another_plugin_is_refused(tmp_path: Path) -> None:
     ):
         skops_format.save(Other(), tmp_path / "model")
     assert not (tmp_path / "model").exists()
+
+
+def test_a_trusted_type_whose_module_is_missing_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "own_of_test.py").write_text(
+        "from sklearn.linear_model import LinearRegression\n\nclass Own(LinearRegression):\n    pass\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    own = importlib.import_module("own_of_test").Own
+    skops_format.save(SklearnModel(own().fit(X, Y), ["a", "b"], ["y"]), tmp_path / "model")
+    assert skops_format.load(tmp_path / "model", trusted=["own_of_test.Own"]).underlying.intercept_ is not None
+    monkeypatch.delitem(sys.modules, "own_of_test")
+    (tmp_path / "own_of_test.py").unlink()
+    shutil.rmtree(tmp_path / "__pycache__", ignore_errors=True)
+    importlib.invalidate_caches()
+    with pytest.raises(BundleFormatError, match=r"No module named 'own_of_test'\)?.*; install the module of that"):
+        skops_format.load(tmp_path / "model", trusted=["own_of_test.Own"])
 
 
 def test_a_bundle_is_more_than_the_format_writes(tmp_path: Path) -> None:

@@ -178,9 +178,10 @@ def _load(archive: Any, where: str, trusted: frozenset[str], versions: dict[str,
             if not faults:
                 faults = [fault for node in nodes for fault in within(node.construct())]
         except Exception as error:  # __setstate__ of any class, given what anybody may have written
-            raise BundleFormatError(
-                where, f"making its objects failed ({_first_line(error)}){_advice(versions)}"
-            ) from error
+            why = f"making its objects failed ({_first_line(error)}){_advice(versions)}"
+            if isinstance(error, ModuleNotFoundError) and not str(error.name).startswith("sklearn."):
+                why = f"{why}; install the module of that type, or put its directory on PYTHONPATH"
+            raise BundleFormatError(where, why) from error
     if faults:
         raise CorruptBundleError(where, _some(faults))
     _pass_on(caught, where, versions)
