@@ -184,17 +184,17 @@ def fit_model(bunch: DataBunch, fitter: Provided = "sklearn.fit", **params: Any)
 def evaluate_model(
     model: Bundle | Model,
     bunch: DataBunch,
-    metrics: Sequence[Provided | Mapping[str, Any]],
+    metrics: str | Sequence[Provided | Mapping[str, Any]],
     *,
-    data: Sequence[str] | None = None,
+    data: str | Sequence[str] | None = None,
 ) -> dict[str, dict[str, Any]]:
     """Measure a model.
 
     Args:
         model: What `fit_model` or `load_model` gave.
         bunch: The data, with targets.
-        metrics: Keys, references, callables, or ``{"use": key, "name": …, **params}``.
-        data: The data sets to measure on; by default all but ``train``, or ``train`` where it is alone.
+        metrics: Keys, references, callables, or ``{"use": key, "name": …, **params}``; or one key.
+        data: The data sets to measure on, or one; by default all but ``train``, or ``train`` where it is alone.
 
     Returns:
         ``{data set: {metric: value}}``; a metric's name is its key, or the name that was given.
@@ -202,6 +202,8 @@ def evaluate_model(
     Raises:
         MetricError: Predictions of another kind than the metric needs.
     """
+    metrics = [metrics] if isinstance(metrics, str) else metrics
+    data = [data] if isinstance(data, str) else data
     names = list(data) if data is not None else [name for name in bunch if name != "train"] or list(bunch)
     unknown = [name for name in names if name not in bunch]
     if unknown:
@@ -230,6 +232,8 @@ def _metric(metric: Provided | Mapping[str, Any]) -> tuple[str, Any, dict[str, A
 def _measure(
     model: Bundle | Model, data_set: DataSet, name: str, planned: Sequence[tuple[str, Any, dict[str, Any]]]
 ) -> dict[str, Any]:
+    if not planned:
+        return {}
     if "targets" not in data_set:
         raise MetricError(
             planned[0][0], f"the data set {name!r} has no targets", "Name them in the roles of the reader."

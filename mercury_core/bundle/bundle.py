@@ -107,6 +107,7 @@ class Bundle:
 
         Raises:
             ObjectExistsError: Something is there, and `overwrite` is ``error``.
+            StoreAccessError: Something that is no bundle is there, and `overwrite` is ``replace``; or the disk refuses.
             StoreAccessError: No permission, no space.
             BundleError: A transform that cannot be kept.
         """

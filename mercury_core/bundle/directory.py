@@ -8,7 +8,7 @@ from mercury_core import registry
 from mercury_core.bundle import manifest as manifests
 from mercury_core.bundle.bundle import Bundle
 from mercury_core.bundle.transforms import AppliedTransform
-from mercury_core.errors import ArgumentsError, ObjectExistsError, UntrustedTypeError
+from mercury_core.errors import ArgumentsError, ObjectExistsError, StoreAccessError, UntrustedTypeError
 from mercury_core.parameters import require
 from mercury_core.storage.atomic import atomic_directory
 from mercury_core.storage.uri import to_path
@@ -25,10 +25,15 @@ def save(bundle: Bundle, path: str | Path, *, format: str, overwrite: str, param
     writer = _format(format)
     require("save", format, writer, params)
     target = to_path(path)
+    if overwrite not in ("error", "skip", "replace"):
+        raise ArgumentsError("save", format, [f"'overwrite' is {overwrite!r}: expected 'error', 'skip' or 'replace'."])
     if target.exists() and overwrite != "replace":
         if overwrite == "skip":
             return target
         raise ObjectExistsError(str(target))
+    if target.exists() and not _is_replaceable(target):
+        why = "it is no bundle, and nothing else is replaced as a whole"
+        raise StoreAccessError("replace", str(target), why, "Choose another path, or remove it yourself.")
     with atomic_directory(target, overwrite=overwrite == "replace") as work:
         model = writer.save(bundle.model, work / "model", **params)
         transforms = []
@@ -50,6 +55,10 @@ def save(bundle: Bundle, path: str | Path, *, format: str, overwrite: str, param
             ),
         )
     return target
+
+
+def _is_replaceable(target: Path) -> bool:
+    return target.is_dir() and ((target / manifests.NAME).is_file() or not any(target.iterdir()))
 
 
 def load(path: str | Path, *, trusted: Collection[str]) -> Bundle:

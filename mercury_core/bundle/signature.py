@@ -135,7 +135,9 @@ def _cast(column: pa.ChunkedArray, field: Field) -> pa.ChunkedArray:
         try:
             return column.cast(wanted)
         except pa.ArrowInvalid as error:
-            raise ConversionError(field.name, str(found), field.type, str(error).splitlines()[0]) from error
+            why = f"the model was trained on the latter ({str(error).splitlines()[0]})"
+            todo = "Give it the type of the training data, or train on a column of the former."
+            raise ConversionError(field.name, str(found), field.type, why, todo) from error
     raise ConversionError(
         field.name,
         str(found),

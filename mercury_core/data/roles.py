@@ -7,11 +7,13 @@ that were a feature too would tell the model what it is to learn.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from mercury_core.errors import MissingColumnsError, RolesError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from typing import Any
 
     Roles = Mapping[str, str | Sequence[str]]
@@ -38,6 +40,8 @@ def normalise(roles: Mapping[str, Any]) -> dict[str, tuple[str, ...] | str]:
         >>> normalise({"targets": "y"})
         {'targets': ('y',), 'features': '*'}
     """
+    if not isinstance(roles, Mapping):
+        raise RolesError(f"Roles are a mapping from role to columns, as {{'targets': 'y'}}: found {roles!r}.")
     normal = {_role(role): _names(role, names) for role, names in roles.items()}
     if "features" not in normal:
         normal["features"] = REST

@@ -23,6 +23,7 @@ from mercury_core.errors import (
     ObjectExistsError,
     ObjectNotFoundError,
     PredictError,
+    StoreAccessError,
     UntrustedTypeError,
 )
 
@@ -240,6 +241,24 @@ def test_what_was_altered_is_refused_before_anything_is_loaded(
         load_model(tmp_path / "m", trusted=TRUSTED)
     assert said in str(caught.value)
     assert loads == []
+
+
+def test_only_bundles_are_replaced(tmp_path: Path, bundle: Bundle) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/diary.txt").write_text("dear diary")
+    for place in ("mine", "mine/diary.txt"):
+        with pytest.raises(
+            StoreAccessError, match=r"it is no bundle, and nothing else is replaced as a whole\. Choose"
+        ):
+            store_model(bundle, tmp_path / place, format=FORMAT, overwrite="replace")
+    assert [path.name for path in tmp_path.rglob("*")] == ["mine", "diary.txt"]
+    (tmp_path / "empty").mkdir()
+    for _ in range(2):
+        store_model(bundle, tmp_path / "empty", format=FORMAT, overwrite="replace")
+    assert _values(load_model(tmp_path / "empty", trusted=TRUSTED).predict(pa.table({"a": [10.0], "b": [20.0]})))
+    with pytest.raises(ArgumentsError, match="'overwrite' is 'yes': expected 'error', 'skip' or 'replace'"):
+        store_model(bundle, tmp_path / "other", format=FORMAT, overwrite="yes")
+    assert not (tmp_path / "other").exists()
 
 
 def test_what_is_no_bundle_is_said_to_be_none(tmp_path: Path) -> None:

@@ -120,6 +120,7 @@ def test_roles_in_their_normal_form() -> None:
         ({"targets": ""}, "expected the name of a column"),
         ({"": "a"}, "The role '' is no name"),
         ({3: "a"}, "The role 3 is no name: expected one like features"),
+        (5, "Roles are a mapping from role to columns, as {'targets': 'y'}: found 5"),
     ],
 )
 def test_roles_that_contradict_one_another_are_refused(roles: Any, why: str) -> None:

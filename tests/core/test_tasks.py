@@ -21,7 +21,14 @@ from mercury_core import (
     store_model,
     transform_data_bunch,
 )
-from mercury_core.errors import ArgumentsError, DataError, MetricError, MissingColumnsError, ObjectExistsError
+from mercury_core.errors import (
+    ArgumentsError,
+    DataError,
+    MetricError,
+    MissingColumnsError,
+    ObjectExistsError,
+    UnknownProviderError,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -148,6 +155,15 @@ def test_a_model_is_measured_on_all_but_train(bunch: DataBunch) -> None:
         "test": {"mean_error": 25.0, "squared": (15.0**2 + 35.0**2) / 2},
     }
     assert list(evaluate_model(model, bunch.select(["train"]), [mean_error])) == ["train"]
+    assert list(evaluate_model(model, bunch, [mean_error], data="train")) == ["train"]
+
+
+def test_one_metric_may_be_named_alone_and_none_at_all(bunch: DataBunch) -> None:
+    model = fit_model(bunch, fit_mean)
+    with pytest.raises(UnknownProviderError, match="No provider 'nothing' for 'evaluate'"):
+        evaluate_model(model, bunch, "nothing")
+    bare = DataBunch({"test": DataSet({"features": bunch["test"].features})})
+    assert evaluate_model(model, bare, []) == {"test": {}}
 
 
 def test_rows_weigh_what_their_role_says(table: pa.Table) -> None:
