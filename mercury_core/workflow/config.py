@@ -31,6 +31,8 @@ _OWN = {
     "copy": ("model", "from", "to", "overwrite"),
     "serve": ("use", "model"),
 }
+# What the least step of a verb is like, where that is not its provider.
+_SHAPES = {"read": "source: PATH, …", "load": "uri: URI", "evaluate": "metrics: [KEY, …]", "copy": "to: URI"}
 # Steps of these have no provider that parameters could be for.
 _CLOSED = ("load", "evaluate", "copy")
 
@@ -156,7 +158,7 @@ class _Shape:
 
     def step(self, verb: str, value: Any, at: At, own: str) -> Iterator[Step]:
         if not isinstance(value, dict) or not value:
-            shape = "uri: URI" if verb == "load" else f"{'to: URI' if verb == 'copy' else 'use: KEY, …'}"
+            shape = _SHAPES.get(verb, "use: KEY, …")
             self.values.fault(at, f"Expected a step of {verb}, as {{{shape}}}; found {_kind(value)}.")
             return
         params = {}

@@ -298,9 +298,11 @@ def test_copies_need_something_to_copy_and_a_place_of_its_own() -> None:
     ("text", "message"),
     [
         ("name: x\n", "1:1: A workflow begins with `read`, or with `load: URI`; this file has neither."),
-        ("read: csv\n", "1:7: Expected a step of read, as {use: KEY, …}; found the text 'csv'."),
+        ("read: csv\n", "1:7: Expected a step of read, as {source: PATH, …}; found the text 'csv'."),
         ("read: []\n", "1:7: The stage read has no step: give it one, or leave it out."),
-        ("read:\n", "1:6: Expected a step of read, as {use: KEY, …}; found nothing."),
+        ("read:\n", "1:6: Expected a step of read, as {source: PATH, …}; found nothing."),
+        ("evaluate: f1\n", "1:11: Expected a step of evaluate, as {metrics: [KEY, …]}; found the text 'f1'."),
+        ("fit: svc\n", "1:6: Expected a step of fit, as {use: KEY, …}; found the text 'svc'."),
         ("read: {a: {use: csv}}\n", "1:8: A step of read needs `source`, a path or a URI."),
         ("load: 5\n", "1:7: Expected a step of load, as {uri: URI}; found 5."),
         ("load: m\nfit: {use: x}\n", "1:1: `load` takes the place of `fit`: keep one of them."),
