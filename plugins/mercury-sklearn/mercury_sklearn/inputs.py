@@ -38,7 +38,8 @@ def is_number(kind: pa.DataType) -> bool:
     """Whether a column of that type can stand in a matrix of numbers as it is."""
     import pyarrow as pa
 
-    return any(test(kind) for test in (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean))
+    tests = (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean, pa.types.is_decimal)
+    return any(test(kind) for test in tests)
 
 
 def choose(features: DataWrapper, estimator: Any, wanted: str = "auto") -> str:
@@ -88,6 +89,19 @@ def select(features: DataWrapper, names: Sequence[str], where: str) -> DataWrapp
     return features.select(list(names))
 
 
+def _decimals_as_floats(features: DataWrapper) -> DataWrapper:
+    """NumPy has no decimals: as objects they would go into some estimators and fail in their arithmetic."""
+    import pyarrow as pa
+
+    if not any(pa.types.is_decimal(kind) for kind in features.schema.types):
+        return features
+    from mercury_core.data import DataWrapper
+
+    table = features.to("arrow").underlying
+    columns = [column.cast("float64") if pa.types.is_decimal(column.type) else column for column in table.columns]
+    return DataWrapper(pa.table(columns, names=table.column_names))
+
+
 def matrix(features: DataWrapper, kind: str) -> Any:
     """Features as an estimator takes them: rows × columns, or for ``text`` one document a row.
 
@@ -98,6 +112,7 @@ def matrix(features: DataWrapper, kind: str) -> Any:
     Raises:
         ConversionError: A column that cannot stand there without losing its meaning.
     """
+    features = _decimals_as_floats(features)
     if kind == "text":
         return features.to("numpy", dtype="object").underlying.ravel()
     if kind == "numpy" and not all(is_number(each) for each in features.schema.types):
