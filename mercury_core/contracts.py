@@ -159,6 +159,15 @@ class ParamsChecker(Protocol):
         ...
 
 
+@runtime_checkable
+class ColumnsNamer(Protocol):
+    """A transformer whose parameters name columns: the check before any work looks whether the data has them."""
+
+    def columns_in(self, params: Mapping[str, Any]) -> Iterable[tuple[tuple[str | int, ...], str]]:
+        """Every column that sound `params` name, each behind its place in them, as in `Fault.path`."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
     """One thing that is wrong with parameters.

@@ -169,7 +169,7 @@ class _Check:
             return
         on_bunch = works_on_bunch(provider)
         is_function = not isinstance(provider, type) and not hasattr(provider, "fit") and not hasattr(provider, "apply")
-        self._parameters(step, provider)
+        sound = self._parameters(step, provider)
         if on_bunch:
             self.columns.rearrange(step, provider)
         elif step.inputs is not None:
@@ -180,6 +180,8 @@ class _Check:
             )
         elif not is_function:
             self.columns.need_train(step, f"{step.use!r} is fitted on it")
+            if sound:
+                self.columns.name(step, provider)
             self.columns.forget_columns()
         else:
             self.columns.forget_columns()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from mercury_core.calling import takes
-from mercury_core.contracts import SchemaReader
+from mercury_core.contracts import ColumnsNamer, SchemaReader
 from mercury_core.errors import MercuryError, MissingColumnsError, did_you_mean
 
 if TYPE_CHECKING:
@@ -115,6 +115,16 @@ class Columns:
         columns = known[0] if len(known) == len(chosen) == 1 else None
         self.sets = {**kept, **{str(name): columns for name in into}}
 
+    def name(self, step: Step, provider: Any) -> None:
+        """Hold the columns that the parameters of a transformer name against those that it is fitted on."""
+        columns = (self.sets or {}).get("train")
+        if columns is None or not isinstance(provider, ColumnsNamer):
+            return
+        for at, column in provider.columns_in(step.params):
+            if column not in columns:
+                what = f"{step.use!r} is fitted on data that has no column"
+                self._missing((*step.at, *at), what, column, columns, key=at[-1] == column)
+
     def _split_columns(self, step: Step, columns: tuple[str, ...]) -> None:
         for key in _SPLIT_COLUMNS:
             given = step.params.get(key)
@@ -123,10 +133,10 @@ class Columns:
                     at = (*step.at, key, index) if isinstance(given, list) else (*step.at, key)
                     self._missing(at, "What is split has no column", column, columns)
 
-    def _missing(self, at: At, what: str, column: str, columns: Iterable[str]) -> None:
+    def _missing(self, at: At, what: str, column: str, columns: Iterable[str], *, key: bool = False) -> None:
         names = list(columns)
         hint = did_you_mean(column, names) or f" It has: {', '.join(names[:20])}{' …' * (len(names) > 20)}."
-        self.values.fault(at, f"{what} {column!r}.{hint}")
+        self.values.fault(at, f"{what} {column!r}.{hint}", key=key)
 
     def _written(self, step: Step, key: str) -> Any:
         from mercury_core.workflow.source import find

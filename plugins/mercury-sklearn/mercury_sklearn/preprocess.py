@@ -74,6 +74,11 @@ class Preprocess:
         """Find options that there are not."""
         return faults_of(params)
 
+    @staticmethod
+    def columns_in(params: Mapping[str, Any]) -> Iterable[tuple[tuple[str | int, ...], str]]:
+        """The columns that have options of their own."""
+        return [(("columns", name), name) for name in params.get("columns") or ()]
+
     def fit(self, bunch: DataBunch) -> FittedPreprocess:
         """Learn from ``bunch["train"]``.
 

@@ -66,6 +66,11 @@ class Transform:
         """Find, without data, a transformer that does not exist and parameters that it does not take."""
         return _made(params["transformer"], params.get("params"))[1] if "transformer" in params else []
 
+    @staticmethod
+    def columns_in(params: Mapping[str, Any]) -> Iterable[tuple[tuple[str | int, ...], str]]:
+        """The columns that the transformer is to take."""
+        return [(("columns", place), name) for place, name in enumerate(params.get("columns") or ())]
+
     def fit(self, bunch: DataBunch) -> FittedTransform:
         """Learn from ``bunch["train"]``; a supervised transformer gets its targets too.
 
