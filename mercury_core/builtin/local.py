@@ -60,16 +60,43 @@ class LocalEngine:
         """
         if self.workers == 1 or len(calls) < 2:
             return [call() for call in calls]
-        from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+        from collections import deque
+        from queue import SimpleQueue
+        from threading import Thread
 
-        with ThreadPoolExecutor(min(self.workers, len(calls)), thread_name_prefix="mercury") as pool:
-            try:
-                futures = [pool.submit(call) for call in calls]
-                wait(futures, return_when=FIRST_EXCEPTION)
-            finally:
-                # Whether all is done, one failed, or Ctrl-C came: nothing new begins, and what began is waited for.
-                pool.shutdown(cancel_futures=True)
-        for future in futures:
-            if not future.cancelled() and (error := future.exception()) is not None:
-                raise error
-        return [future.result() for future in futures]
+        pending = deque(enumerate(calls))
+        results: dict[int, T] = {}
+        errors: dict[int, BaseException] = {}
+        ended: SimpleQueue[None] = SimpleQueue()
+
+        def work() -> None:
+            while pending:
+                try:
+                    place, call = pending.popleft()
+                except IndexError:  # another thread took the last one
+                    break
+                try:
+                    results[place] = call()
+                except BaseException as error:  # noqa: BLE001 -- raised below, as it was
+                    errors[place] = error
+                    pending.clear()
+            ended.put(None)
+
+        threads = [Thread(target=work, name=f"mercury-{n}") for n in range(min(self.workers, len(calls)))]
+        begun: list[Thread] = []
+        try:
+            for thread in threads:
+                thread.start()
+                begun.append(thread)
+            # Ctrl-C may come at any point of this wait. Waiting for futures would then leave one of their locks taken,
+            # and the threads waiting for it for ever.
+            for _ in threads:
+                ended.get()
+        finally:
+            # Whether all is done, one failed, or Ctrl-C came: nothing new begins, and what began is waited for.
+            pending.clear()
+            for thread in begun:
+                thread.join()
+        if errors:
+            raise errors[min(errors)]
+        return [results[place] for place in range(len(calls))]
