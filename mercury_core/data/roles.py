@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-    Roles = Mapping[str, str | Sequence[str]]
-
 REST = "*"
 #: The roles that Mercury itself knows; others are allowed and come along.
 KNOWN = ("features", "targets", "index", "sample_weight", "predictions")

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mercury_core.contracts import NamedSources
 from mercury_core.errors import MercuryError
 from mercury_core.storage.uri import is_remote, to_path
 
@@ -54,8 +55,7 @@ def names_of_sources(step: Step) -> list[str] | None:
         reader = registry.resolve("read", step.use)
     except MercuryError:  # the check says so where it looks at the provider
         return None
-    names = getattr(reader, "sources", None)
-    return sorted(names()) if callable(names) else None
+    return sorted(reader.sources()) if isinstance(reader, NamedSources) else None
 
 
 def check_source(values: Values, at: At, source: str) -> bool:

@@ -87,11 +87,6 @@ class Values:
         message = masked(message, self.secrets)
         self._faults[order, message] = f"{where}: {message}"
 
-    @property
-    def faulty(self) -> bool:
-        """Whether anything was found."""
-        return bool(self._faults)
-
     def raise_faults(self) -> None:
         """Raise all that was found, by place.
 

@@ -13,9 +13,6 @@ if TYPE_CHECKING:
 
     from mercury_core.data import DataWrapper
 
-#: What `input` may be. ``text`` is one column as one dimension, as text vectorizers take documents and encoders labels.
-INPUTS = ("auto", "numpy", "pandas", "polars", "text")
-
 
 def tags_of(estimator: Any) -> Any:
     """scikit-learn's tags, or None for an estimator that has none, as one of another package may be."""
@@ -48,7 +45,8 @@ def choose(features: DataWrapper, estimator: Any, wanted: str = "auto") -> str:
     Args:
         features: The features of training.
         estimator: The unfitted estimator.
-        wanted: One of `INPUTS`.
+        wanted: ``auto``, ``numpy``, ``pandas``, ``polars``, or ``text``: one column as one dimension, as text
+            vectorizers take documents and encoders labels.
 
     Returns:
         `wanted`, and for ``auto``: ``text`` where the estimator takes documents and there is one column, else ``numpy``
