@@ -9,31 +9,36 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from mercury_core import registry as registry
     from mercury_core.bundle import Bundle as Bundle
-    from mercury_core.data import DataBunch as DataBunch
-    from mercury_core.data import DataSet as DataSet
-    from mercury_core.data import DataWrapper as DataWrapper
-    from mercury_core.data import Predictions as Predictions
+    from mercury_core.data import (
+        DataBunch as DataBunch,
+        DataSet as DataSet,
+        DataWrapper as DataWrapper,
+        Predictions as Predictions,
+    )
     from mercury_core.errors import MercuryError as MercuryError
     from mercury_core.hookspecs import hookimpl as hookimpl
     from mercury_core.provider import Provider as Provider
-    from mercury_core.registry import ArtifactCopiers as ArtifactCopiers
-    from mercury_core.registry import Engines as Engines
-    from mercury_core.registry import Metrics as Metrics
-    from mercury_core.registry import ModelFitters as ModelFitters
-    from mercury_core.registry import ModelSavers as ModelSavers
-    from mercury_core.registry import ModelServers as ModelServers
-    from mercury_core.registry import SourceReaders as SourceReaders
-    from mercury_core.registry import Transformers as Transformers
+    from mercury_core.registry import (
+        ArtifactCopiers as ArtifactCopiers,
+        Engines as Engines,
+        Metrics as Metrics,
+        ModelFitters as ModelFitters,
+        ModelSavers as ModelSavers,
+        ModelServers as ModelServers,
+        SourceReaders as SourceReaders,
+        Transformers as Transformers,
+    )
     from mercury_core.storage import copy as copy
-    from mercury_core.tasks import evaluate_model as evaluate_model
-    from mercury_core.tasks import fit_model as fit_model
-    from mercury_core.tasks import load_model as load_model
-    from mercury_core.tasks import read_data_bunch as read_data_bunch
-    from mercury_core.tasks import store_artifact as store_artifact
-    from mercury_core.tasks import store_model as store_model
-    from mercury_core.tasks import transform_data_bunch as transform_data_bunch
-    from mercury_core.workflow import check_workflow as check_workflow
-    from mercury_core.workflow import run_workflow as run_workflow
+    from mercury_core.tasks import (
+        evaluate_model as evaluate_model,
+        fit_model as fit_model,
+        load_model as load_model,
+        read_data_bunch as read_data_bunch,
+        store_artifact as store_artifact,
+        store_model as store_model,
+        transform_data_bunch as transform_data_bunch,
+    )
+    from mercury_core.workflow import check_workflow as check_workflow, run_workflow as run_workflow
 
 __version__ = "0.1.0"
 

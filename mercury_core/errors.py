@@ -32,6 +32,8 @@
     │   ├── ObjectNotFoundError
     │   ├── ObjectExistsError
     │   ├── StoreAccessError             permissions, a full disk, an unreachable store
+    │   ├── ObjectChangedError           another version than the one that was to be read
+    │   ├── UploadGoneError              an unfinished upload that is not there any more
     │   ├── UriError                     a URI or path that names nothing that can be used
     │   └── VerificationError            what arrived is not what was sent
     └── WorkflowError
@@ -338,6 +340,22 @@ class StoreAccessError(StorageError, OSError):
     def __init__(self, action: str, uri: str, why: str, todo: str = "") -> None:
         self.action, self.uri = action, uri
         super().__init__(f"Cannot {action} {uri}: {why.rstrip('.')}.{' ' + todo if todo else ''}")
+
+
+class ObjectChangedError(StorageError):
+    """The object is not the one any more that was looked at."""
+
+    def __init__(self, uri: str) -> None:
+        self.uri = uri
+        super().__init__(f"{uri} was changed while it was read: do it again when nobody writes to it.")
+
+
+class UploadGoneError(StorageError):
+    """An unfinished upload was removed, or has expired."""
+
+    def __init__(self, uri: str) -> None:
+        self.uri = uri
+        super().__init__(f"The unfinished upload to {uri} is not there any more: copy it again from its beginning.")
 
 
 class UriError(StorageError, ValueError):

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from mercury_core.storage.copying import CopyReport as CopyReport
-    from mercury_core.storage.copying import copy as copy
-    from mercury_core.storage.copying import resolve_target as resolve_target
+    from mercury_core.storage.copying import CopyReport as CopyReport, copy as copy, resolve_target as resolve_target
 
 __all__ = ["CopyReport", "copy", "resolve_target"]
 

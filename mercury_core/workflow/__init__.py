@@ -7,11 +7,9 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from mercury_core.workflow.check import CheckedWorkflow as CheckedWorkflow
-    from mercury_core.workflow.check import check_workflow as check_workflow
+    from mercury_core.workflow.check import CheckedWorkflow as CheckedWorkflow, check_workflow as check_workflow
     from mercury_core.workflow.record import RunRecord as RunRecord
-    from mercury_core.workflow.run import WorkflowRun as WorkflowRun
-    from mercury_core.workflow.run import run_workflow as run_workflow
+    from mercury_core.workflow.run import WorkflowRun as WorkflowRun, run_workflow as run_workflow
 
 _HOME_OF = {
     "CheckedWorkflow": "check",

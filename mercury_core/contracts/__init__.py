@@ -1,4 +1,5 @@
-"""The contracts: what a provider of each verb must do. A plugin author reads this file first.
+"""The contracts: what a provider of each verb must do. A plugin author reads this file first;
+whoever writes a store, `mercury_core.contracts.stores` as well.
 
 Every contract is a Protocol: nothing has to be inherited. What is required is small; optional abilities are Protocols
 of their own, and the core asks for them with `isinstance`. Parameters of a provider are plain keyword arguments with
@@ -13,7 +14,7 @@ transform  `Transformer`       ``Transformer(**params).fit(bunch) -> Fitted``; o
 fit        `Fitter`            ``fitter(bunch, **params) -> Model``
 evaluate   `Metric`            ``metric(targets, predictions, **params) -> number, mapping or figure``
 save       `ModelFormat`       ``save(model, path)``, ``load(path) -> Model``; `ArtifactFormat` for tables and dicts
-copy       `Store`             ``stat list open put get delete`` on URIs of one scheme
+copy       `Store`             ``stat list open put get delete`` on URIs of one scheme; abilities in `contracts.stores`
 serve      `Server`            ``server(bundle, **params) -> Service``
 execute    `Engine`            ``run(calls) -> results``
 =========  ==================  ================================================================================
@@ -22,10 +23,26 @@ execute    `Engine`            ``run(calls) -> results``
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
+
+from mercury_core.contracts.stores import (
+    ChecksumStore as ChecksumStore,
+    ConcurrentStore as ConcurrentStore,
+    ConditionalStore as ConditionalStore,
+    CopyingStore as CopyingStore,
+    Crc as Crc,
+    DirectoryStore as DirectoryStore,
+    LevelStore as LevelStore,
+    ManyDeletingStore as ManyDeletingStore,
+    MultipartStore as MultipartStore,
+    ObjectInfo as ObjectInfo,
+    Part as Part,
+    ReachableStore as ReachableStore,
+    Store as Store,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from pathlib import Path
 
     import pyarrow as pa
@@ -233,81 +250,6 @@ class ArtifactFormat(Protocol):
 
     def read(self, path: Path) -> Any:
         """Read it again."""
-        ...
-
-
-# --- copy ---
-
-
-@dataclass(frozen=True, slots=True)
-class ObjectInfo:
-    """One stored object.
-
-    Attributes:
-        uri: Where it is.
-        size: In bytes.
-        modified: Seconds since the epoch, or None where the store does not tell.
-    """
-
-    uri: str
-    size: int
-    modified: float | None = None
-
-
-class Store(Protocol):
-    """Objects under URIs of one scheme.
-
-    The provider is called with the store's parameters (so usually: a class), and opens no connection then.
-    """
-
-    def stat(self, uri: str) -> ObjectInfo:
-        """One object.
-
-        Raises:
-            ObjectNotFoundError: Nothing is there, or only a prefix of names.
-        """
-        ...
-
-    def list(self, uri: str) -> Iterator[ObjectInfo]:
-        """Every object below `uri`, in the order of their names; none where nothing is there."""
-        ...
-
-    def open(self, uri: str, start: int = 0, end: int | None = None) -> BinaryIO:
-        """Read the bytes from `start` up to `end`."""
-        ...
-
-    def put(self, uri: str, data: BinaryIO, *, overwrite: bool = False) -> ObjectInfo:
-        """Write an object whole: a reader sees the old one or the new one, never a part.
-
-        Raises:
-            ObjectExistsError: Something is there, and `overwrite` is False; this holds under a race as well.
-            StoreAccessError: No permission, no space.
-        """
-        ...
-
-    def get(self, uri: str, path: Path) -> None:
-        """Write an object to the local file `path`, whole or not at all."""
-        ...
-
-    def delete(self, uri: str) -> None:
-        """Remove one object; nothing happens where there is none."""
-        ...
-
-
-@runtime_checkable
-class DirectoryStore(Protocol):
-    """A store in which directories are things of their own, so that an empty one can be copied."""
-
-    def directories(self, uri: str) -> Iterator[str]:
-        """The directory `uri` and every one below it, each before what is in it; none where there is no directory."""
-        ...
-
-    def make_directory(self, uri: str) -> None:
-        """Make a directory and those above it; nothing happens where it exists."""
-        ...
-
-    def remove_directory(self, uri: str) -> None:
-        """Remove a directory if nothing is in it; else, and where there is none, nothing happens."""
         ...
 
 
