@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from mercury_core.builtin.artifacts import csv_format, json_format, parquet_format
 from mercury_core.builtin.jsonable import jsonable

@@ -9,8 +9,16 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pytest
 
-from mercury_core import Bundle, DataBunch, DataSet, DataWrapper, Predictions, load_model, store_model
-from mercury_core import transform_data_bunch as transform
+from mercury_core import (
+    Bundle,
+    DataBunch,
+    DataSet,
+    DataWrapper,
+    Predictions,
+    load_model,
+    store_model,
+    transform_data_bunch as transform,
+)
 from mercury_core.bundle import Field, Signature
 from mercury_core.errors import (
     ArgumentsError,

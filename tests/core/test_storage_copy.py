@@ -8,8 +8,7 @@ import os
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from mercury_core import registry
 from mercury_core.builtin.disk import FileStore

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from mercury_core.errors import UriError
 from mercury_core.storage.uri import is_remote, join, name_of, relative_name, scheme_of, to_path

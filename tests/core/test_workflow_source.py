@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from mercury_core.errors import WorkflowFileError
 from mercury_core.workflow.source import Place, read_source, read_value

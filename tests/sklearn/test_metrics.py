@@ -11,8 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import sklearn.metrics
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from mercury_sklearn import metrics
 from mercury_sklearn.metric_names import METRICS
 from sklearn.exceptions import UndefinedMetricWarning

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from mercury_sklearn.preprocess import FittedPreprocess, Preprocess
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
