@@ -16,6 +16,9 @@ PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
 PYTHONS = ("3.11", "3.12", "3.13")
 PLUGINS = sorted(path.name.removeprefix("mercury-") for path in (ROOT / "plugins").glob("mercury-*"))
 
+#: Plugins whose tests talk to servers.
+STORES = ("gcs", "s3")
+
 RUNNING = f"{sys.version_info.major}.{sys.version_info.minor}"
 OTHERS = tuple(version for version in PYTHONS if version != RUNNING)
 #: Tests run beside each other: numeric libraries that each took every core would only wait for one another.
@@ -104,7 +107,7 @@ Change a line of {home / "workflow.yaml"} and run it again, or say it on the com
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run every test on this interpreter: core, plugins, integration, third parties, and the examples in docstrings."""
-    _install(session, *_editable(".[pandas,polars]", *_plugin_paths()), groups=("test", "build"))
+    _install(session, *_editable(".[pandas,polars]", *_plugin_paths()), groups=("test", "build", "servers"))
     if session.posargs:
         session.run("python", "-m", "pytest", "-W", "error", *session.posargs)
         return
@@ -144,7 +147,8 @@ def core(session: nox.Session) -> None:
 )
 def plugin(session: nox.Session, plugin: str) -> None:
     """Test one plugin, alone with the core; NAME runs on this interpreter, NAME-3.x on another."""
-    _install(session, *_editable(".", f"./plugins/mercury-{plugin}"), groups=("test",))
+    servers = ("servers",) if plugin in STORES else ()
+    _install(session, *_editable(".", f"./plugins/mercury-{plugin}"), groups=("test", *servers))
     session.run(
         "python", "-m", "pytest", "-W", "error", "-n", "2", "--dist", "loadfile", f"tests/{plugin}", env=ONE_THREAD
     )
