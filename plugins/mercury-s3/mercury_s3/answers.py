@@ -1,0 +1,161 @@
+"""What comes back from the service, by whichever way it was asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_TRANSIENT_STATUS = frozenset({408, 429, 500, 502, 503, 504, 509})
+_THROTTLED = frozenset(
+    {
+        "BandwidthLimitExceeded",
+        "RequestLimitExceeded",
+        "RequestThrottled",
+        "SlowDown",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+    }
+)
+_TRANSIENT = _THROTTLED | {
+    "ConditionalRequestConflict",
+    "IncompleteBody",
+    "InternalError",
+    "OperationAborted",
+    "PriorRequestNotComplete",
+    "RequestTimeout",
+    "ServiceUnavailable",
+}
+_EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "RequestExpired"})
+_ELSEWHERE = frozenset({"PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException"})
+
+
+class Body(Protocol):
+    """What an object holds, as it arrives."""
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        """Read at most as much as fits; 0 at the end.
+
+        Raises:
+            LostError: It broke off.
+        """
+        ...
+
+    def close(self) -> None:
+        """Stop reading."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer that is none of an error.
+
+    Attributes:
+        headers: By name in lower case.
+        data: What was in it, in boto3's words.
+        body: The content of an object, not yet read.
+        status: Of HTTP.
+    """
+
+    headers: Mapping[str, str]
+    data: Mapping[str, Any] = field(default_factory=dict)
+    body: Body | None = None
+    status: int = 200
+
+
+class LostError(Exception):
+    """No answer, or a part of one: the connection was lost, refused, or silent for too long.
+
+    Attributes:
+        why: In our words, with no address that is signed.
+        reached: Whether the request may have reached the service.
+        final: Whether trying again cannot help.
+        tries: How often it was tried.
+        seconds: And how long.
+    """
+
+    def __init__(self, why: str, *, reached: bool = True, final: bool = False) -> None:
+        super().__init__(why)
+        self.why, self.reached, self.final = why, reached, final
+        self.tries, self.seconds = 1, 0.0
+
+
+class RefusedError(Exception):
+    """The service answered with an error.
+
+    Attributes:
+        status: Of HTTP.
+        code: As S3 names it; the status where it names none.
+        message: What it says.
+        headers: By name in lower case.
+        after_loss: Whether an earlier try may have been done, though its answer did not arrive.
+        tries: How often it was tried.
+        seconds: And how long.
+    """
+
+    def __init__(self, status: int, code: str, message: str = "", headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(f"{status} {code}")
+        self.status, self.code, self.message = status, code, message
+        self.headers = headers or {}
+        self.after_loss = False
+        self.tries, self.seconds = 1, 0.0
+        self.named_region: str | None = None
+
+    @property
+    def transient(self) -> bool:
+        """Whether trying again may help."""
+        return (self.status in _TRANSIENT_STATUS and self.code != "NotImplemented") or self.code in _TRANSIENT
+
+    @property
+    def throttled(self) -> bool:
+        """Whether it asks for fewer requests."""
+        return self.status in (429, 503) or self.code in _THROTTLED
+
+    @property
+    def expired(self) -> bool:
+        """Whether the credentials were good once."""
+        return self.code in _EXPIRED
+
+    @property
+    def region(self) -> str | None:
+        """Where the bucket is, if the answer is that it is elsewhere."""
+        if self.status in (301, 307) or self.code in _ELSEWHERE or self.status == 400:
+            return self.headers.get("x-amz-bucket-region") or self.named_region
+        return None
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds to wait that the service asks for; dates are not understood."""
+        value = self.headers.get("retry-after", "")
+        return float(value) if value.isdigit() else None
+
+
+def refused_by(status: int, headers: Mapping[str, str], body: bytes) -> RefusedError:
+    """The error that an answer in XML is."""
+    fields = fields_of(body)
+    code = fields.get("Code") or str(status)
+    refused = RefusedError(status, code, fields.get("Message", ""), headers)
+    refused.named_region = fields.get("Region")
+    return refused
+
+
+def fields_of(body: bytes) -> dict[str, str]:
+    """The texts directly in an XML document, by name without namespace; nothing from what is none.
+
+    The document is the service's own, and small: whoever calls reads no more than 64 KiB. Entities are refused.
+    """
+    from xml.etree import ElementTree as ET
+
+    if b"<!" in body:
+        return {}
+    try:
+        root = ET.fromstring(body)  # noqa: S314 — without entities, nothing in it can grow
+    except ET.ParseError:
+        return {}
+    fields = {child.tag.rpartition("}")[2]: child.text or "" for child in root}
+    fields[""] = root.tag.rpartition("}")[2]
+    return fields

@@ -1,0 +1,50 @@
+"""Whether a service keeps ``If-None-Match``: one that does not know it replaces what is there, without a word."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mercury_core.errors import ObjectExistsError
+from mercury_s3.answers import Answer, RefusedError
+from mercury_s3.listing import exists
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from mercury_s3.places import Place
+    from mercury_s3.service import Service
+
+
+def create(service: Service, operation: str, place: Place, body: memoryview | None, params: dict[str, Any]) -> Answer:
+    """Make an object where there is none.
+
+    Amazon keeps the condition. Of another service it is found out, once for each bucket and operation: what was just
+    written is written again, which has to be refused. Where it is not, it is looked before each write whether something
+    is there, and a race may be lost.
+
+    Raises:
+        ObjectExistsError: Something is there.
+        RefusedError: As of `Service.call`; with 412 where the answer to an earlier try was lost, and something is
+            there now.
+    """
+    keeps = service.keeps_conditions(operation, place.bucket)
+    if not keeps and exists(service, place):
+        raise ObjectExistsError(place.uri)
+    try:
+        answer = service.call(operation, place, body, IfNoneMatch="*", **params)
+    except RefusedError as refused:
+        if refused.status == 412 and not refused.after_loss and operation == "PutObject":
+            raise ObjectExistsError(place.uri) from None
+        raise
+    if keeps is None:
+        service.learn_conditions(operation, place.bucket, keeps=_refuses(service, operation, place, body, params))
+    return answer
+
+
+def _refuses(service: Service, operation: str, place: Place, body: memoryview | None, params: dict[str, Any]) -> bool:
+    try:
+        service.call(operation, place, body, IfNoneMatch="*", **params)
+    except RefusedError as refused:
+        if refused.status in (409, 412):
+            return True
+        raise
+    return False

@@ -1,0 +1,176 @@
+"""What the service, the network or boto3 refused, in Mercury's errors: the one place where they are worded.
+
+None of the messages holds credentials, tokens or signed addresses, and the errors that they come from are not chained:
+those of the SDKs may.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+
+from mercury_core.errors import MercuryError, ObjectNotFoundError, StoreAccessError, UploadGoneError, VerificationError
+from mercury_s3.answers import LostError, RefusedError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mercury_s3.settings import Settings
+
+_RIGHTS = {
+    "read": "s3:GetObject",
+    "list": "s3:ListBucket",
+    "write": "s3:PutObject",
+    "delete": "s3:DeleteObject",
+    "copy": "s3:GetObject there and s3:PutObject here",
+    "reach": "s3:ListBucket",
+}
+_DIGESTS = ("BadDigest", "InvalidDigest", "XAmzContentSHA256Mismatch", "XAmzContentChecksumMismatch")
+_FORBIDDEN = ("AccessDenied", "AllAccessDisabled", "AccountProblem", "NotSignedUp", "Forbidden", "403")
+_UNKNOWN_KEY = ("InvalidAccessKeyId", "InvalidToken", "InvalidClientTokenId", "UnrecognizedClientException")
+_EXPIRED = "Get new ones (`aws sso login`, or however they are given out), then do it again."
+_NONE = (
+    "Set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, log in with `aws sso login`, run where a role is "
+    "attached, or give anonymous=True for a public bucket."
+)
+
+
+@contextmanager
+def translated(action: str, uri: str, settings: Settings) -> Iterator[None]:
+    """Raise Mercury's errors for those of the service in the body.
+
+    Args:
+        action: ``read``, ``write``, ``list``, ``delete``, ``copy`` or ``reach``.
+        uri: What it is about.
+        settings: Of the store.
+    """
+    try:
+        yield
+    except (RefusedError, LostError) as error:
+        raise refusal(error, action, uri, settings) from None
+    except MercuryError:
+        raise
+    except Exception as error:
+        said = _by_sdk(error, action, uri, settings)
+        if said is None:
+            raise
+        raise said from None
+
+
+def refusal(error: RefusedError | LostError, action: str, uri: str, settings: Settings) -> MercuryError:
+    """The error to raise for one that is final."""
+    if isinstance(error, LostError):
+        return _unreached(error, action, uri, settings)
+    code, status = error.code, error.status
+    if code == "NoSuchBucket":
+        return _no_bucket(action, uri)
+    if code == "NoSuchUpload":
+        return UploadGoneError(uri)
+    if code in _DIGESTS:
+        return VerificationError(uri, "the checksum that was sent with it", "another one, says the service")
+    if _is_elsewhere(error):
+        where = f"it is in the region {error.region}" if error.region else "it is in another region"
+        given = f", and {settings.region} was given" if settings.region else ""
+        todo = f"Set region={error.region!r}, or leave it out." if error.region else "Set the region that it is in."
+        return StoreAccessError(action, uri, f"{where}{given}", todo)
+    if status == 404 or code == "NoSuchKey":
+        return ObjectNotFoundError(uri)
+    why, todo = _reason(error, action, uri, settings)
+    return StoreAccessError(action, uri, why, todo)
+
+
+def _reason(error: RefusedError, action: str, uri: str, settings: Settings) -> tuple[str, str]:
+    code, status = error.code, error.status
+    bucket = uri.partition("://")[2].partition("/")[0]
+    if error.expired:
+        return "the credentials have expired", _EXPIRED
+    if code in _UNKNOWN_KEY:
+        return "the service does not know the credentials", "Look which ones are used (`aws sts get-caller-identity`)."
+    if code == "SignatureDoesNotMatch":
+        todo = "Look whether secret and access key belong together, and whether a proxy changes requests."
+        return "the signature does not match: the secret is another one than the service has", todo
+    if code == "RequestTimeTooSkewed":
+        return "the clock of this machine and that of the service differ too much", "Set this machine's clock."
+    if error.throttled:
+        tried = f"and still did after {error.tries} tries in {error.seconds:.0f} s"
+        todo = "Try later, with a smaller max_concurrency or a larger timeout."
+        return f"the service asks for fewer requests ({code}), {tried}", todo
+    if code.startswith("KMS."):
+        return f"the key for its encryption cannot be used ({code})", "Look at the state and the policy of the KMS key."
+    if code == "InvalidObjectState":
+        return "it is in an archive", "Restore it first (`aws s3api restore-object`)."
+    if code in _FORBIDDEN or status in (401, 403):
+        if settings.anonymous:
+            return "access denied without credentials", "It is not public: leave anonymous out."
+        todo = f"Ask for the right {_RIGHTS[action]} on {bucket}"
+        missing = " (S3 says this as well of what is not there, without the right to list)" if action == "read" else ""
+        kms = " and for the KMS key" if settings.sse in ("aws:kms", "aws:kms:dsse") else ""
+        return "access denied", f"{todo}{kms}, or use another profile{missing}."
+    if status == 501 or code in ("NotImplemented", "UnsupportedOperation", "MethodNotAllowed"):
+        return (
+            f"this service does not support what was asked for ({code})",
+            "Leave out the parameters (sse, storage_class, tags, acl) that it does not know.",
+        )
+    if code in ("EntityTooLarge", "EntityTooSmall", "MaxMessageLengthExceeded"):
+        return f"the service does not take this size ({code})", "Split it, or choose another store."
+    if status >= 500:
+        tried = f"after {error.tries} tries in {error.seconds:.0f} s"
+        return f"the service failed ({code}), also {tried}", "Try later; look whether the service is well."
+    said = f": {error.message.rstrip('.')}" if error.message and code != "SignatureDoesNotMatch" else ""
+    return f"the service refused it ({status} {code}){said}", "Look at the parameters of the store, and at the name."
+
+
+def _is_elsewhere(error: RefusedError) -> bool:
+    return error.status in (301, 307) or (
+        error.code in ("PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException")
+    )
+
+
+def _no_bucket(action: str, uri: str) -> StoreAccessError:
+    bucket = uri.partition("://")[2].partition("/")[0]
+    return StoreAccessError(
+        action, uri, f"there is no bucket {bucket!r}", "Look for a slip in its name, or make it first."
+    )
+
+
+def _unreached(error: LostError, action: str, uri: str, settings: Settings) -> StoreAccessError:
+    where = settings.endpoint_url or "the service"
+    times = f" ({error.tries} tries in {error.seconds:.0f} s)" if error.tries > 1 else ""
+    if "certificate" in error.why:
+        todo = "Name the right authority in AWS_CA_BUNDLE, or look where the address leads."
+    elif error.reached:
+        todo = "Do it again; look at the network, or give a larger timeout."
+    else:
+        todo = "Look at the network, the proxy, endpoint_url and region."
+    return StoreAccessError(action, uri, f"{where} cannot be reached: {error.why}{times}", todo)
+
+
+def _by_sdk(error: Exception, action: str, uri: str, settings: Settings) -> StoreAccessError | None:
+    """For what boto3 raises before it asks the service."""
+    from botocore import exceptions
+
+    if not isinstance(error, (exceptions.BotoCoreError, exceptions.ClientError)):
+        return None
+    name = type(error).__name__
+    if isinstance(error, exceptions.NoCredentialsError):
+        return StoreAccessError(action, uri, "there are no credentials", _NONE)
+    if isinstance(error, exceptions.PartialCredentialsError):
+        return StoreAccessError(action, uri, "the credentials are not complete", _NONE)
+    if isinstance(error, exceptions.ProfileNotFound):
+        profile = settings.profile or "that AWS_PROFILE names"
+        return StoreAccessError(
+            action, uri, f"there is no profile {profile!r}", "Look into ~/.aws/config (`aws configure list-profiles`)."
+        )
+    if "SSO" in name or "Token" in name or "Login" in name:
+        return StoreAccessError(action, uri, "the login has expired, or there was none", _EXPIRED)
+    if isinstance(error, (exceptions.CredentialRetrievalError, exceptions.MetadataRetrievalError)) or (
+        isinstance(error, exceptions.ClientError) or "Refresh" in name or "Credential" in name
+    ):
+        return StoreAccessError(
+            action, uri, f"the credentials cannot be had ({name})", "Look at the role, or the program, that gives them."
+        )
+    if isinstance(error, exceptions.InvalidRegionError):
+        return StoreAccessError(action, uri, "the region can be none", "Write one such as 'eu-west-1'.")
+    if isinstance(error, exceptions.HTTPClientError):
+        return StoreAccessError(action, uri, "what gives the credentials cannot be reached", "Look at the network.")
+    return StoreAccessError(action, uri, f"boto3 cannot do it ({name})", "Look at the parameters of the store.")

@@ -1,0 +1,112 @@
+"""Requests by boto3: every operation, on every kind of endpoint."""
+
+from __future__ import annotations
+
+import io
+import re
+from typing import Any
+
+from mercury_s3.answers import Answer, LostError, RefusedError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mercury_s3.answers import Body
+    from mercury_s3.connections import Connections
+    from mercury_s3.places import Place
+
+_CAPITAL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+
+
+class Sdk:
+    """Asks by boto3."""
+
+    def __init__(self, connections: Connections) -> None:
+        """Ask by the clients of `connections`."""
+        self._connections = connections
+
+    def send(
+        self,
+        operation: str,
+        place: Place,
+        body: memoryview | None,
+        params: Mapping[str, Any],
+        patience: float,  # noqa: ARG002 — the client has its own
+    ) -> Answer:
+        """One try.
+
+        Args:
+            operation: As S3 names it: ``GetObject``.
+            place: The bucket, and the key where the operation has one.
+            body: What is sent.
+            params: The rest, in boto3's words.
+            patience: Seconds that the service may be silent.
+
+        Raises:
+            RefusedError: The service answered with an error.
+            LostError: It did not answer.
+            botocore.exceptions.BotoCoreError: No credentials, and the like.
+        """
+        from botocore import exceptions
+
+        client = self._connections.client(place.bucket)
+        where = {"Bucket": place.bucket} | ({"Key": place.key} if place.key else {})
+        sent = {"Body": io.BytesIO(body)} if body is not None else {}
+        try:
+            said = getattr(client, _CAPITAL.sub("_", operation).lower())(**where, **sent, **params)
+        except exceptions.ClientError as error:
+            raise _refused(error.response) from None
+        except (exceptions.HTTPClientError, exceptions.ResponseParserError) as error:
+            raise lost(error) from None
+        meta = said.pop("ResponseMetadata", {})
+        stream = said.pop("Body", None)
+        content: Body | None = _Content(stream) if stream is not None else None
+        return Answer(meta.get("HTTPHeaders", {}), said, content, meta.get("HTTPStatusCode", 200))
+
+
+class _Content:
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        from botocore import exceptions
+        from urllib3.exceptions import HTTPError
+
+        try:
+            block = self._stream.read(len(buffer))
+        except (exceptions.BotoCoreError, HTTPError, OSError) as error:
+            raise lost(error) from None
+        buffer[: len(block)] = block
+        return len(block)
+
+    def close(self) -> None:
+        self._stream.close()
+
+
+def lost(error: Exception) -> LostError:
+    """What an error of the network says, without the address that it was sent to, which may be signed."""
+    name = type(error).__name__
+    text = str(error).lower()
+    if "certificate" in text:
+        return LostError("the certificate of the service is not trusted", reached=False, final=True)
+    if "NameResolution" in name or "name resolution" in text or "getaddrinfo" in text or "name or service" in text:
+        return LostError("its name is not known (DNS)", reached=False)
+    if "Proxy" in name:
+        return LostError("the proxy does not let it through", reached=False)
+    if "Timeout" in name or isinstance(error, TimeoutError):
+        unreached = "Connect" in name
+        return LostError("it did not answer in time", reached=not unreached)
+    if "EndpointConnection" in name or "NewConnection" in name or isinstance(error, ConnectionRefusedError):
+        return LostError("there is no connection to it", reached=False)
+    if "Parser" in name:
+        return LostError("what it answered is not that of an S3 service")
+    return LostError("the connection was cut")
+
+
+def _refused(response: Mapping[str, Any]) -> RefusedError:
+    error, meta = response.get("Error", {}), response.get("ResponseMetadata", {})
+    status = int(meta.get("HTTPStatusCode", 0))
+    refused = RefusedError(status, str(error.get("Code", status)), error.get("Message", ""), meta.get("HTTPHeaders"))
+    refused.named_region = error.get("Region")
+    return refused

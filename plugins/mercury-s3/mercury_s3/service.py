@@ -1,0 +1,160 @@
+"""Requests with all that may go wrong for a moment: tried again, with other credentials, in another region."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from typing import Any
+
+from mercury_s3.answers import Answer, LostError, RefusedError
+from mercury_s3.connections import Connections, is_aws, speaks_otherwise
+from mercury_s3.sdk import Sdk
+from mercury_s3.wire import Wire
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeVar
+
+    from mercury_s3.places import Place
+    from mercury_s3.settings import Settings
+
+    T = TypeVar("T")
+
+_FIRST_WAIT, _LONGEST_WAIT = 0.1, 20.0
+# What cannot be reached at all is mostly written wrong.
+_TRIES_UNREACHED = 5
+
+
+class Tries:
+    """The tries of one operation: how many, until when, and whether one of them may have been done unseen."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Begin now."""
+        self._settings = settings
+        self._begun = time.monotonic()
+        self.number = 0
+        self.lost = False
+
+    @property
+    def patience(self) -> float:
+        """Seconds that the next try may be silent."""
+        left = self._begun + self._settings.timeout - time.monotonic()
+        return max(min(self._settings.patience, left), 0.01)
+
+    def failed(self, error: RefusedError | LostError) -> None:
+        """Wait, or raise `error` where there is no more trying.
+
+        Raises:
+            RefusedError: As it was given, with the count of tries.
+            LostError: Likewise.
+        """
+        now = time.monotonic()
+        error.tries, error.seconds = self.number, now - self._begun
+        most = self._settings.max_attempts
+        asked: float | None = None
+        if isinstance(error, RefusedError):
+            error.after_loss = self.lost
+            if not error.transient:
+                raise error
+            # An error of the server's own tells nothing of whether it was done.
+            self.lost = self.lost or error.status >= 500
+            asked = error.retry_after
+        else:
+            if error.final:
+                raise error
+            self.lost = self.lost or error.reached
+            if not error.reached:
+                most = min(most, _TRIES_UNREACHED)
+        if self.number >= most:
+            raise error
+        # Full jitter: many clients that were refused together do not come back together.
+        longest = min(_LONGEST_WAIT, _FIRST_WAIT * 2 ** (self.number - 1))
+        wait = asked if asked is not None else random.uniform(0, longest)  # noqa: S311 — no secret
+        if now + wait >= self._begun + self._settings.timeout:
+            raise error
+        time.sleep(wait)
+
+
+class Service:
+    """The service, as the store asks it."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Open nothing yet."""
+        self.settings = settings
+        self._conditions: dict[tuple[str, str], bool] = {}
+        self._open(Connections(settings))
+
+    def keeps_conditions(self, operation: str, bucket: str) -> bool | None:
+        """Whether ``If-None-Match`` is kept by an operation in a bucket; None for not known."""
+        found = self._conditions.get((operation, bucket))
+        if found is None and not speaks_otherwise(bucket) and is_aws(self.connections.route(bucket).address):
+            found = self._conditions[operation, bucket] = True
+        return found
+
+    def learn_conditions(self, operation: str, bucket: str, *, keeps: bool) -> None:
+        """Remember what was found out."""
+        self._conditions[operation, bucket] = keeps
+
+    def _open(self, connections: Connections) -> None:
+        self._connections = connections
+        self._sdk, self._wire = Sdk(connections), Wire(connections, self.settings)
+
+    @property
+    def connections(self) -> Connections:
+        """What this process has open: a child of `os.fork` uses nothing of its parent's."""
+        if self._connections.pid != os.getpid():
+            self._open(Connections(self.settings))
+        return self._connections
+
+    def call(self, operation: str, place: Place, body: memoryview | None = None, /, **params: Any) -> Answer:
+        """Ask until there is an answer.
+
+        Args:
+            operation: As S3 names it.
+            place: The bucket and the key.
+            body: What is sent.
+            **params: The rest, in boto3's words.
+
+        Raises:
+            RefusedError: The service answered with an error, at last.
+            LostError: It did not answer.
+            botocore.exceptions.BotoCoreError: No credentials, and the like.
+        """
+        connections = self.connections
+        wired = (
+            self.settings.transport == "auto" and Wire.serves(operation) and not speaks_otherwise(place.bucket)
+        ) and not (isinstance(source := params.get("CopySource"), dict) and speaks_otherwise(source["Bucket"]))
+        plane = self._wire if wired else self._sdk
+        return self.trying(
+            place.bucket, lambda tries: plane.send(operation, place, body, params, tries.patience), connections
+        )
+
+    def trying(self, bucket: str, once: Callable[[Tries], T], connections: Connections | None = None) -> T:
+        """Do what `once` does until it succeeds.
+
+        Raises:
+            RefusedError: See `call`.
+            LostError: See `call`.
+        """
+        connections = connections or self.connections
+        tries = Tries(self.settings)
+        renewed = moved = False
+        while True:
+            generation = connections.generation
+            tries.number += 1
+            try:
+                return once(tries)
+            except RefusedError as refused:
+                if refused.expired and not renewed:
+                    renewed = True
+                    connections.renew(generation)
+                    continue
+                region = refused.region
+                if region and not moved and not connections.region_is_given() and connections.move(bucket, region):
+                    moved = True
+                    continue
+                tries.failed(refused)
+            except LostError as lost:
+                tries.failed(lost)

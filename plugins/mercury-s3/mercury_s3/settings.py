@@ -1,0 +1,132 @@
+"""The parameters of the store, and what is wrong with them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from mercury_core.contracts import Fault
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+Encryption = Literal["AES256", "aws:kms", "aws:kms:dsse"]
+Transport = Literal["auto", "boto3"]
+Acl = Literal[
+    "private",
+    "public-read",
+    "public-read-write",
+    "authenticated-read",
+    "aws-exec-read",
+    "bucket-owner-read",
+    "bucket-owner-full-control",
+]
+
+_MOST_TAGS = 10
+_LONGEST_TAG = (128, 256)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How to reach the service, and how objects are written; see `mercury_s3.store.S3Store`."""
+
+    profile: str | None = None
+    region: str | None = None
+    endpoint_url: str | None = None
+    path_style: bool | None = None
+    requester_pays: bool = False
+    anonymous: bool = False
+    sse: Encryption | None = None
+    sse_kms_key_id: str | None = field(default=None, repr=False)
+    storage_class: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict, hash=False)
+    acl: Acl | None = None
+    max_concurrency: int = 16
+    timeout: float = 300.0
+    max_attempts: int = 8
+    transport: Transport = "auto"
+
+    @property
+    def patience(self) -> float:
+        """Seconds without a sign of the service after which one try is given up: several fit into `timeout`."""
+        return min(60.0, self.timeout / 4)
+
+    def reading(self) -> dict[str, str]:
+        """What every request that reads says, in boto3's words."""
+        return {"RequestPayer": "requester"} if self.requester_pays else {}
+
+    def writing(self) -> dict[str, str]:
+        """What every request that makes an object says, in boto3's words."""
+        from urllib.parse import urlencode
+
+        said = {
+            "ServerSideEncryption": self.sse,
+            "SSEKMSKeyId": self.sse_kms_key_id,
+            "StorageClass": self.storage_class,
+            "Tagging": urlencode(self.tags) if self.tags else None,
+            "ACL": self.acl,
+        }
+        return self.reading() | {name: value for name, value in said.items() if value is not None}
+
+
+def faults(params: Mapping[str, Any]) -> Iterator[Fault]:
+    """What is wrong with parameters whose names and types are right."""
+    yield from _numbers(params)
+    yield from _endpoint(params.get("endpoint_url"))
+    yield from _contradictions(params)
+    yield from _tags(params.get("tags") or {})
+
+
+def _numbers(params: Mapping[str, Any]) -> Iterator[Fault]:
+    for name, least in (("max_concurrency", 1), ("max_attempts", 1)):
+        if params.get(name, least) < least:
+            yield Fault((name,), f"{name!r} is {params[name]}: expected {least} or more.")
+    # Written this way round, it also refuses a number that is none.
+    if not params.get("timeout", 1) > 0:
+        yield Fault(("timeout",), f"'timeout' is {params['timeout']}: expected seconds, more than 0.")
+
+
+def _endpoint(url: str | None) -> Iterator[Fault]:
+    if url is None:
+        return
+    from urllib.parse import urlsplit
+
+    try:
+        parts = urlsplit(url)
+        sound = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        sound = False
+    if not sound:
+        yield Fault(
+            ("endpoint_url",), "'endpoint_url' is no address of a service: write https://host or http://host:port."
+        )
+    elif parts.username is not None or parts.password is not None or parts.query or parts.fragment:
+        # It is not shown: a password may stand in it.
+        why = "'endpoint_url' holds more than an address: credentials come from boto3's own chain"
+        yield Fault(
+            ("endpoint_url",), f"{why} (environment, profile, role), so write https://host or http://host:port."
+        )
+
+
+def _contradictions(params: Mapping[str, Any]) -> Iterator[Fault]:
+    if params.get("anonymous"):
+        for name in ("profile", "requester_pays"):
+            if params.get(name):
+                why = f"{name!r} needs requests that are signed, and 'anonymous' signs none"
+                yield Fault((name,), f"{why}: leave one of them out.")
+    if params.get("sse_kms_key_id") and params.get("sse") not in ("aws:kms", "aws:kms:dsse"):
+        why = "'sse_kms_key_id' is a key of KMS"
+        yield Fault(("sse_kms_key_id",), f"{why}: use it with sse='aws:kms' or sse='aws:kms:dsse'.")
+    for name in ("profile", "region", "sse_kms_key_id", "storage_class"):
+        if params.get(name) == "":
+            yield Fault((name,), f"{name!r} is empty: leave it out, or say which.")
+
+
+def _tags(tags: Mapping[str, str]) -> Iterator[Fault]:
+    if len(tags) > _MOST_TAGS:
+        yield Fault(("tags",), f"There are {len(tags)} tags: S3 takes {_MOST_TAGS} of an object.")
+    for name, value in tags.items():
+        if not name or len(name) > _LONGEST_TAG[0] or len(value) > _LONGEST_TAG[1]:
+            limits = f"a name of 1 to {_LONGEST_TAG[0]} characters and a value of at most {_LONGEST_TAG[1]}"
+            yield Fault(("tags", name), f"The tag {name[:40]!r} is too long or has no name: expected {limits}.")

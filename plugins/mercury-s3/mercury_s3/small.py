@@ -1,0 +1,105 @@
+"""Objects that are sent whole, from memory."""
+
+from __future__ import annotations
+
+from typing import BinaryIO
+
+from mercury_core.contracts import ObjectInfo
+from mercury_core.errors import ObjectExistsError, VerificationError
+from mercury_s3 import checksums
+from mercury_s3.answers import RefusedError
+from mercury_s3.conditions import create
+from mercury_s3.listing import head
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mercury_s3.places import Place
+    from mercury_s3.service import Service
+
+_FIRST = 1 << 18
+
+
+def block(data: BinaryIO, size: int) -> bytes | bytearray:
+    """Read `size` bytes, or all where there are fewer."""
+    first = data.read(min(_FIRST, size))
+    if len(first) < min(_FIRST, size):
+        second = data.read(1)  # most objects are smaller; a reader may give less than it was asked for
+        if not second:
+            return first
+        first += second
+    if len(first) == size:
+        return first
+    held = bytearray(size)
+    view = memoryview(held)
+    held[: len(first)] = first
+    at = len(first)
+    while at < size:
+        more = data.read(min(size - at, 1 << 20))
+        if not more:
+            view.release()
+            del held[at:]
+            break
+        view[at : at + len(more)] = more
+        at += len(more)
+    return held
+
+
+def put(service: Service, place: Place, body: memoryview, *, overwrite: bool) -> ObjectInfo:
+    """Send an object whole.
+
+    Raises:
+        ObjectExistsError: Something is there, and `overwrite` is False.
+        VerificationError: What arrived is not what was sent.
+    """
+    crc32c = f"{checksums.crc32c(body):08x}"
+    params = service.settings.writing() | {"ChecksumCRC32C": checksums.to_header(crc32c)}
+    try:
+        if overwrite:
+            answer = service.call("PutObject", place, body, **params)
+        else:
+            answer = create(service, "PutObject", place, body, params)
+    except RefusedError as refused:
+        if overwrite or refused.status != 412:
+            raise
+        if ours := _ours(service, place, body, crc32c):
+            return ours
+        raise ObjectExistsError(place.uri) from None
+    return ObjectInfo(
+        place.uri,
+        body.nbytes,
+        None,
+        answer.headers.get("etag"),
+        _proven(service, place, answer.headers, body, crc32c),
+    )
+
+
+def _ours(service: Service, place: Place, body: memoryview, crc32c: str) -> ObjectInfo | None:
+    """What is there, if it is what was sent: the answer to the try that wrote it did not arrive."""
+    found = head(service, place)
+    if found.size != body.nbytes:
+        return None
+    same = found.checksums.get("crc32c") == crc32c or found.checksums.get("md5") == _md5(body)
+    return found if same else None
+
+
+def _proven(
+    service: Service, place: Place, headers: Mapping[str, str], body: memoryview, crc32c: str
+) -> dict[str, str]:
+    """The checksums that the service found; none where it does not say, so that the object is read back."""
+    told = checksums.whole(headers, place.bucket)
+    if "crc32c" in told:
+        if told["crc32c"] != crc32c:
+            service.call("DeleteObject", place, **service.settings.reading())
+            raise VerificationError(place.uri, f"CRC-32C {crc32c}", told["crc32c"])
+        return {"crc32c": crc32c}
+    if "md5" in told and told["md5"] == _md5(body):
+        return {"crc32c": crc32c, "md5": told["md5"]}
+    return {}
+
+
+def _md5(body: memoryview) -> str:
+    from hashlib import md5
+
+    return md5(body, usedforsecurity=False).hexdigest()
