@@ -1,4 +1,4 @@
-"""What the tests of several parts share: an environment into which plugins are installed by writing their files."""
+"""What the tests of several parts share: real servers, and an environment into which plugins are installed as files."""
 
 from __future__ import annotations
 
@@ -11,6 +11,10 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+
+from tests.servers.fixtures import gcp_emulator, gcs_server, moto_server, proxy_to, s3_server
+
+__all__ = ["gcp_emulator", "gcs_server", "moto_server", "proxy_to", "s3_server"]
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
