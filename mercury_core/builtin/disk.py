@@ -86,18 +86,26 @@ class FileStore:
             if error.errno not in (ENOTEMPTY, EEXIST, ENOENT):
                 raise _refusal(error, "delete", uri) from error
 
-    def open(self, uri: str, start: int = 0, end: int | None = None) -> BinaryIO:
+    def open(self, uri: str, start: int = 0, end: int | None = None, *, version: str | None = None) -> BinaryIO:
         """Read the bytes from `start` up to `end`.
 
         Raises:
             ObjectNotFoundError: Nothing is there.
+            ObjectChangedError: It was replaced, or written to.
             StoreAccessError: It may not be read, or is a directory.
         """
         try:
             file = open(local_path(uri), "rb")  # noqa: SIM115 — the caller closes it
-            file.seek(start)
+            changed = version is not None and _version(os.fstat(file.fileno())) != version
+            if start:
+                file.seek(start)
         except OSError as error:
             raise _refusal(error, "read", uri) from error
+        if changed:
+            from mercury_core.errors import ObjectChangedError
+
+            file.close()
+            raise ObjectChangedError(uri)
         if end is None:
             return file
         from mercury_core.storage.streams import up_to
@@ -162,7 +170,11 @@ def _info(uri: str, found: os.stat_result) -> ObjectInfo:
     if not S_ISREG(found.st_mode):
         # A pipe would be waited for, for ever.
         raise StoreAccessError("read", uri, "it is neither a file nor a directory", "Take it out.")
-    return ObjectInfo(uri, found.st_size, found.st_mtime)
+    return ObjectInfo(uri, found.st_size, found.st_mtime, _version(found))
+
+
+def _version(found: os.stat_result) -> str:
+    return f"{found.st_mtime_ns:x}-{found.st_size:x}-{found.st_ino:x}"
 
 
 def _walk(uri: str) -> Iterator[tuple[str, os.stat_result | None]]:

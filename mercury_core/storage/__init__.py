@@ -4,10 +4,15 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from mercury_core.storage.copying import CopyReport as CopyReport, copy as copy, resolve_target as resolve_target
+    from mercury_core.storage.copying import (
+        CopyProgress as CopyProgress,
+        CopyReport as CopyReport,
+        copy as copy,
+        resolve_target as resolve_target,
+    )
     from mercury_core.storage.stores import Stores as Stores
 
-__all__ = ["CopyReport", "Stores", "copy", "resolve_target"]
+__all__ = ["CopyProgress", "CopyReport", "Stores", "copy", "resolve_target"]
 
 
 def __getattr__(name: str) -> object:

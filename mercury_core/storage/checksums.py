@@ -150,6 +150,15 @@ class Checksums:
             return shown(*self._crcs[name])
         return str(self._digests[name].hexdigest())
 
+    @property
+    def known(self) -> dict[str, str]:
+        """All of them so far."""
+        return {name: self.hex(name) for name in (*self._crcs, *self._digests)}
+
+    def crc(self, name: str) -> int:
+        """One of the CRCs so far, as a number."""
+        return self._crcs[name][1]
+
 
 def _digest(name: str) -> Any:
     import hashlib

@@ -6,22 +6,29 @@ import os
 from dataclasses import dataclass, field
 from time import perf_counter
 
-from mercury_core import registry
+from mercury_core.contracts import ConcurrentStore, DirectoryStore
 from mercury_core.errors import ArgumentsError, StoreAccessError, UriError
-from mercury_core.storage.plan import Plan, plan
-from mercury_core.storage.sending import Sender
+from mercury_core.storage.plan import look, namer
+from mercury_core.storage.pool import Pool
+from mercury_core.storage.sending import Sender, remove, version_of
+from mercury_core.storage.stores import Stores
 from mercury_core.storage.uri import is_remote, join, local_path, name_of, scheme_of
+from mercury_core.storage.watch import CopyProgress as CopyProgress, Watch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any, Literal
 
+    from mercury_core.contracts import Store
+    from mercury_core.storage.plan import Source
     from mercury_core.storage.uri import Uri
 
     Overwrite = Literal["error", "skip", "replace"]
 
 _OVERWRITE = ("error", "skip", "replace")
+_REQUESTS = 8  # at a time, where a store does not say
+_DISK_THREADS = 4  # between two disks
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +41,11 @@ class CopyReport:
         files: Files that were copied and verified.
         bytes: Their sizes together.
         skipped: Files that were there already and were left as they are.
+        resumed: Files, among `files`, of which an earlier copy that was interrupted had brought something.
         seconds: How long it took.
-        checksums: The SHA-256 of each copied file, in hexadecimal, by its name below `target`; that of a single file by
-            its own name.
+        checksums: That of each copied file, as ``crc32c:`` and eight hexadecimal digits, by its name below `target`;
+            that of a single file by its own name. What a service copied within itself has the checksum that the service
+            tells of it, or is not among them.
     """
 
     source: str
@@ -44,6 +53,7 @@ class CopyReport:
     files: int
     bytes: int
     skipped: int
+    resumed: int
     seconds: float
     checksums: Mapping[str, str] = field(repr=False)
 
@@ -54,15 +64,22 @@ def copy(
     *,
     overwrite: Overwrite | str = "error",
     move: bool = False,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[CopyProgress], None] | None = None,
+    stores: Mapping[str, Mapping[str, Any]] | Stores | None = None,
 ) -> CopyReport:
     """Copy a file or a tree.
 
     The target *is* the result, whether or not it exists; one that ends in ``/`` means *into*, under the name of the
-    source. Each file is hashed as it is read and again as written. On a disk nothing is seen of a file, or of a tree
-    whose target does not exist or is replaced, before all of it is there and verified. Symbolic links are followed: the
-    copy has what they lead to. Empty files and, where both stores have directories, empty directories are copied;
-    permissions are those of new files.
+    source. Files are sent beside each other, large ones in parts or ranges beside each other as well, with at most
+    64 MiB of buffers (or two parts of an object, where the store needs larger ones). Each file is verified from end to
+    end: what was read has the size and the checksum that the source knows, what was written is compared by a checksum
+    that the target tells, or else read again. On a disk nothing is seen of a file, or of a tree whose target does not
+    exist or is replaced, before all of it is there and verified. Within one store that can do it, the service copies,
+    and checksums that it tells of both are compared; where it tells none, sizes are, of the version that was listed.
+
+    Symbolic links are followed: the copy has what they lead to. Empty files are copied; empty directories where both
+    stores have directories. An object store keeps no empty directory; but an empty object whose name ends in ``/``,
+    with which many tools mark one, becomes a directory on a disk. Permissions are those of new files.
 
     Args:
         source: A path or a URI.
@@ -72,7 +89,8 @@ def copy(
             old tree that the source lacks are gone.
         move: Delete from the source what was copied, once everything is verified. What is skipped, and what came to the
             source in the meantime, stays.
-        progress: Called with the files that are wholly there and the bytes that are there, after each block.
+        progress: Called with a `CopyProgress` after each block; never from two threads at once.
+        stores: Parameters of stores, by scheme or beginning of URIs; see `Stores`, one of which may be given too.
 
     Returns:
         What was done.
@@ -82,6 +100,7 @@ def copy(
         ObjectExistsError: Something is at the target, and `overwrite` is ``error``.
         StoreAccessError: No permission, no space, links in a circle; or a name that the target cannot hold.
         VerificationError: What arrived is not what was sent.
+        ObjectChangedError: A file of the source was written to while it was read.
         UriError: The target is in the source, or the other way round; or there is no name to copy under.
 
     Examples:
@@ -99,19 +118,21 @@ def copy(
         fault = f"'overwrite' is {overwrite!r}: expected 'error', 'skip' or 'replace'."
         raise ArgumentsError("copy", scheme_of(target), [fault])
     _check_apart(source, target)
-    from_store, to_store = _store(source), _store(target)
-    planned = plan(from_store, source)
+    stores = stores if isinstance(stores, Stores) else Stores(stores)
+    from_store, to_store = stores.of(source), stores.of(target)
+    found = look(from_store, source)
     if move:
-        _check_movable(planned)
-    sender = Sender(from_store, to_store, target, told=_teller(source, target, progress))
-    if planned.is_tree:
-        sender.send_tree(planned, overwrite)
-    else:
-        sender.send_file(planned.files[0], overwrite)
+        _check_movable(found)
+    watch, pool = Watch(source, target, progress), Pool(_threads(source, from_store, target, to_store))
+    sender = Sender(found, from_store, to_store, target, overwrite, pool, watch)
+    sender.send(keep_versions=move)
     if move:
-        _delete(planned, from_store, sender.checksums)
+        _delete(found, from_store, sender)
+    checksums = {
+        name: crc if isinstance(crc, str) else f"crc32c:{crc:08x}" for name, crc in watch.crcs.items() if crc != ""
+    }
     return CopyReport(
-        source, target, sender.files, sender.size, sender.skipped, perf_counter() - started, dict(sender.checksums)
+        source, target, watch.files, watch.bytes, watch.skipped, watch.resumed, perf_counter() - started, checksums
     )
 
 
@@ -135,10 +156,6 @@ def resolve_target(source: Uri, target: Uri) -> str:
     return join(text, name)
 
 
-def _store(uri: str) -> Any:
-    return registry.resolve("copy", scheme_of(uri))()
-
-
 def _check_apart(source: str, target: str) -> None:
     if scheme_of(source) != scheme_of(target):
         return
@@ -151,32 +168,38 @@ def _check_apart(source: str, target: str) -> None:
         raise UriError(target, f"the source {source} is inside of it", "Choose another target.")
 
 
-def _check_movable(planned: Plan) -> None:
-    for directory in planned.directories:
+def _check_movable(found: Source) -> None:
+    for directory in found.directories:
         if not is_remote(directory) and os.path.islink(local_path(directory).rstrip("/")):  # noqa: PTH114
             why = "it is a symbolic link to a directory, whose files would be deleted where they really are"
             raise StoreAccessError("move", directory, why, "Copy it, or move what the link leads to.")
 
 
-def _teller(source: str, target: str, progress: Callable[[int, int], None] | None) -> Callable[[int, int, bool], None]:
-    def tell(files: int, size: int, file_done: bool) -> None:
-        if progress is not None:
-            progress(files, size)
-        if file_done:
-            registry.lifecycle("mercury_copy_progress", source=source, target=target, files=files, size=size)
+def _threads(source: str, from_store: Store, target: str, to_store: Store) -> int:
+    """How many requests at a time suit both stores; a disk takes as many as the other one wants."""
+    wanted = [
+        store.concurrency if isinstance(store, ConcurrentStore) else _REQUESTS
+        for uri, store in ((source, from_store), (target, to_store))
+        if is_remote(uri)
+    ]
+    return max(min(wanted, default=min(_DISK_THREADS, os.cpu_count() or 1)), 1)
 
-    return tell
 
-
-def _delete(planned: Plan, store: Any, copied: Mapping[str, str]) -> None:
+def _delete(source: Source, store: Store, sender: Sender) -> None:
     """Delete what was copied, after a look at all of it: what changed in the meantime is in no copy."""
-    moved = [item for item in planned.files if item.name in copied]
-    for item in moved:
-        now = store.stat(item.info.uri)
-        if (now.size, now.modified) != (item.info.size, item.info.modified):
-            todo = "Its earlier content is at the target, and nothing was deleted; move it again."
-            raise StoreAccessError("move", item.info.uri, "it changed while it was copied", todo)
-    for item in moved:
-        store.delete(item.info.uri)
-    for directory in reversed(planned.directories):
-        store.remove_directory(directory)
+    moved = dict(sender.moved())
+    single, named = source.single, namer(source.uri)
+    uris = []
+    for info in [store.stat(single.info.uri)] if single else store.list(source.uri):
+        name = single.name if single else named(info.uri)
+        if moved.get(name) == version_of(info):
+            uris.append(info.uri)
+            del moved[name]
+    for name in moved:
+        uri = single.info.uri if single else join(source.uri, name)
+        todo = "Its earlier content is at the target, and nothing was deleted; move it again."
+        raise StoreAccessError("move", uri, "it changed while it was copied", todo)
+    remove(store, uris)
+    if isinstance(store, DirectoryStore):
+        for directory in reversed(source.directories):
+            store.remove_directory(directory)

@@ -1,16 +1,18 @@
-"""What there is to copy: a source, looked at once, before anything is written."""
+"""What there is to copy: a source is looked at as it is copied, so that a long list of names is never held."""
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from itertools import chain
 
 from mercury_core.contracts import DirectoryStore, ObjectInfo
 from mercury_core.errors import ObjectNotFoundError, StoreAccessError
-from mercury_core.storage.uri import name_of, relative_name
+from mercury_core.storage.uri import is_remote, join, name_of, relative_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from mercury_core.contracts import Store
 
@@ -22,63 +24,110 @@ class Item:
     name: str
     info: ObjectInfo
 
+    @property
+    def is_mark(self) -> bool:
+        """Whether it stands for an empty directory, as many tools keep one where there are none."""
+        return self.name.endswith("/") and not self.info.size
+
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class Source:
     """A source.
 
     Attributes:
-        source: Its URI.
-        is_tree: Whether it is a directory, or a prefix of names.
-        files: What is in it, in the order of names.
-        folders: Names of the directories below it, each before what is in it, as far as the store has such things.
+        uri: Where it is.
+        single: The file, where it is one; None of a directory, or a prefix of names.
         directories: The URIs of the source, where it is a directory, and of all directories below it.
+        listing: What is in it, in the order of names; to be gone through once.
     """
 
-    source: str
-    is_tree: bool
-    files: Sequence[Item]
-    folders: Sequence[str] = ()
+    uri: str
+    single: Item | None
     directories: Sequence[str] = ()
+    listing: Iterable[ObjectInfo] = ()
+
+    def folders(self) -> Iterator[str]:
+        """The names of the directories below it, each before what is in it, as far as the store has such things."""
+        return (relative_name(uri, self.uri) for uri in self.directories[1:])
+
+    def items(self) -> Iterator[Item]:
+        """What is in it, in the order of names."""
+        named, itself = namer(self.uri), join(self.uri, "")
+        return (Item(named(info.uri), info) for info in self.listing if info.uri != itself or info.size)
 
 
-def plan(store: Store, source: str) -> Plan:
+def look(store: Store, uri: str) -> Source:
     """Look at a source.
 
     Raises:
         ObjectNotFoundError: Nothing is there.
     """
-    if not source.endswith("/"):
+    if not uri.endswith("/"):
         try:
-            return Plan(source, False, [Item(name_of(source), store.stat(source))])
+            return Source(uri, Item(name_of(uri), store.stat(uri)))
         except ObjectNotFoundError:
             pass  # a directory, a prefix of names, or nothing: the list tells
-    directories = list(store.directories(source)) if isinstance(store, DirectoryStore) else []
-    found = [Item(relative_name(info.uri, source), info) for info in store.list(source)]
-    if not found and not directories:
-        raise ObjectNotFoundError(source)
-    # Object stores have no directories; an empty object of such a name is how many tools keep an empty one.
-    marks = [item.name.rstrip("/") for item in found if item.name.endswith("/") and not item.info.size]
-    files = [item for item in found if not item.name.endswith("/") or item.info.size]
-    return Plan(source, True, files, [*(relative_name(uri, source) for uri in directories[1:]), *marks], directories)
+    directories = list(store.directories(uri)) if isinstance(store, DirectoryStore) else []
+    listing = iter(store.list(uri))
+    first = next(listing, None)
+    if first is None:
+        if not directories:
+            raise ObjectNotFoundError(uri)
+        return Source(uri, None, directories)
+    return Source(uri, None, directories, chain([first], listing))
 
 
-def check_names(planned: Plan, target: str) -> None:
-    """Make sure that a disk can hold the names of a source, and that none leads out of the target.
+def namer(base: str) -> Callable[[str], str]:
+    """What gives the name below `base` of each URI that a store lists there."""
+    start = join(base, "")
+    if not is_remote(base):
+        return lambda uri: relative_name(uri, base)
+    return lambda uri: uri[len(start) :] if uri.startswith(start) and uri != start else relative_name(uri, base)
 
-    Raises:
-        StoreAccessError: It cannot.
-    """
-    names = [*(item.name for item in planned.files), *planned.folders]
-    for name in names:
-        if any(part in ("", ".", "..") for part in name.split("/")) or "\0" in name:
+
+class Names:
+    """The names that come to a disk: that it can hold them, and that none leads out of the target."""
+
+    def __init__(self, target: str) -> None:
+        """Check names that come below `target`."""
+        self._target = target
+        self._needed: dict[str, str] = {}
+
+    def check(self, name: str, *, folder: bool = False) -> Sequence[str]:
+        """The directories that a name needs and no name before it did, the upper ones first.
+
+        Args:
+            name: That of a file.
+            folder: Whether it is that of a directory, which is needed too.
+
+        Raises:
+            StoreAccessError: No file can have the name.
+        """
+        above, slash, last = (name, "/", "x") if folder else name.rpartition("/")
+        # The parts above were checked with the first name that needed them.
+        parts = [last, *(above.split("/") if slash and above not in self._needed else ())]
+        if any(part in ("", ".", "..") for part in parts) or "\0" in name or not _on_this_system(name):
             why = f"the source holds the name {name!r}, which no file can have"
-            raise StoreAccessError("write", target, why, "Rename it there, or copy the other names one by one.")
-    files = {item.name for item in planned.files}
-    for name in names:
-        parts = name.split("/")
-        for end in range(1, len(parts)):
-            if "/".join(parts[:end]) in files:
-                both = f"{'/'.join(parts[:end])!r} and {name!r}"
-                why = f"the source holds both {both}, and on a disk a file is no directory"
-                raise StoreAccessError("write", target, why, "Rename one of them there.")
+            raise StoreAccessError("write", self._target, why, "Rename it there, or copy the other names one by one.")
+        fresh: list[str] = []
+        while above and above not in self._needed:
+            self._needed[above] = name
+            fresh.append(above)
+            above = above.rpartition("/")[0]
+        return fresh[::-1]
+
+    def refuse(self, name: str) -> StoreAccessError:
+        """The error for a name that is taken: as a directory, or by another name that this disk takes for the same."""
+        if name in self._needed:
+            return self.both(name, self._needed[name])
+        why = f"this disk takes {name!r} and another name of the source for the same"
+        return StoreAccessError("write", self._target, why, "Rename one of them there.")
+
+    def both(self, file: str, name: str) -> StoreAccessError:
+        """The error for a file below which another name would be."""
+        why = f"the source holds both {file!r} and {name!r}, and on a disk a file is no directory"
+        return StoreAccessError("write", self._target, why, "Rename one of them there.")
+
+
+def _on_this_system(name: str) -> bool:
+    return os.name != "nt" or not any(character in name for character in '\\:*?"<>|')

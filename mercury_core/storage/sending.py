@@ -1,109 +1,196 @@
-"""The sending itself: bytes from one store to another, hashed on the way and again where they arrived."""
+"""One copy from its beginning to its end: what is at the target, what goes where, and what is removed."""
 
 from __future__ import annotations
 
 import os
-from typing import BinaryIO, cast
+from functools import partial
+from typing import cast
 
-from mercury_core.contracts import DirectoryStore
-from mercury_core.errors import ObjectExistsError, ObjectNotFoundError, StoreAccessError, UriError, VerificationError
-from mercury_core.storage.atomic import atomic_directory, atomic_file, sha256_of
-from mercury_core.storage.plan import Item, Plan, check_names
-from mercury_core.storage.streams import Measured
+from mercury_core.contracts import DirectoryStore, ManyDeletingStore
+from mercury_core.errors import ObjectExistsError, ObjectNotFoundError, StoreAccessError, UriError
+from mercury_core.storage.atomic import atomic_directory, atomic_file
+from mercury_core.storage.plan import Names, namer
+from mercury_core.storage.reading import Reading
+from mercury_core.storage.to_disk import KNOWN, ToDisk
+from mercury_core.storage.to_store import ToStore
 from mercury_core.storage.uri import is_remote, join, local_path, name_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+    from collections.abc import Callable, Iterable, Iterator
 
-    from mercury_core.contracts import Store
+    from mercury_core.contracts import ObjectInfo, Store
+    from mercury_core.storage.plan import Item, Source
+    from mercury_core.storage.pool import Pool
+    from mercury_core.storage.watch import Watch
 
-BLOCK = 1 << 20
+    Version = tuple[int, float | None, str | None]
 
 
 class Sender:
-    """Sends the files of one copy and keeps count.
+    """Sends what is in one source to one target.
 
     Attributes:
-        files: Files that are there and verified.
-        size: Bytes that are there.
-        skipped: Files that were left as they are.
-        checksums: SHA-256 by name, of what was sent.
+        versions: What each file was like when it was listed, by name; kept only where it is asked for later.
     """
 
-    def __init__(self, from_store: Store, to_store: Store, target: str, told: Callable[[int, int, bool], None]) -> None:
-        """Send to `target`, and tell files, bytes and whether a file was just finished, after each block."""
-        self._from, self._to, self._target, self._told = from_store, to_store, target, told
-        self.files = self.size = self.skipped = 0
-        self.checksums: dict[str, str] = {}
+    def __init__(
+        self, source: Source, from_store: Store, to_store: Store, target: str, overwrite: str, pool: Pool, watch: Watch
+    ) -> None:
+        """Send to `target`, in the threads of `pool`, and count in `watch`."""
+        self._source, self._to, self._target, self._overwrite = source, to_store, target, overwrite
+        self._pool, self._watch = pool, watch
+        self._local, self._is_single = not is_remote(target), source.single is not None
+        reading = Reading(from_store, source.uri)
+        self._disk, self._remote = ToDisk(reading, pool, watch), ToStore(reading, to_store, target, pool, watch)
+        self.versions: dict[str, Version] | None = None
 
-    def send_file(self, item: Item, overwrite: str) -> None:
-        """Send a single file to the target itself."""
-        self._send(item, self._target, overwrite)
+    def send(self, *, keep_versions: bool = False) -> None:
+        """Send everything; see `mercury_core.storage.copy`."""
+        self.versions = {} if keep_versions else None
+        single = self._source.single
+        if single is None:
+            self._send_tree()
+        else:
+            self._do([single], lambda item: partial(self._send_one, item, self._target))
 
-    def send_tree(self, planned: Plan, overwrite: str) -> None:
-        """Send a tree; see `mercury_core.storage.copy`."""
-        exists = self._exists()
-        if exists and overwrite == "error":
+    def _send_tree(self) -> None:
+        exists, replace = self._exists(), self._overwrite == "replace"
+        if exists and self._overwrite == "error":
             raise ObjectExistsError(self._target)
-        if not is_remote(self._target):
-            check_names(planned, self._target)
-            if not exists or overwrite == "replace":
-                self._stage(planned, overwrite == "replace")
-                return
-        elif overwrite == "replace" and not name_of(self._target):
+        if self._local:
+            if not exists or replace:
+                self._stage(replace)
+            else:
+                self._fill()
+            return
+        if replace and not name_of(self._target):
             todo = "Name something below it, or use overwrite='skip'."
             raise UriError(self._target, "everything in it would be replaced", todo)
-        extra = {info.uri for info in self._to.list(self._target)} if overwrite == "replace" else set()
-        if isinstance(self._to, DirectoryStore):
-            for folder in ("", *planned.folders):
-                self._to.make_directory(join(self._target, folder) if folder else self._target)
-        for item in planned.files:
-            uri = join(self._target, item.name)
-            self._send(item, uri, overwrite)
-            extra.discard(uri)
-        for uri in sorted(extra):
-            self._to.delete(uri)
+        there = self._names_there() if self._overwrite == "skip" and exists else set()
+        directories = self._to if isinstance(self._to, DirectoryStore) else None
+        if directories is not None:
+            for folder in ("", *self._source.folders()):
+                directories.make_directory(join(self._target, folder) if folder else self._target)
 
-    def _exists(self) -> bool:
-        if not is_remote(self._target):
-            return os.path.lexists(local_path(self._target))
-        try:
-            self._to.stat(self._target)
-        except ObjectNotFoundError:
-            return next(iter(self._to.list(self._target)), None) is not None
-        return True
+        def task(item: Item) -> Callable[[], None] | None:
+            if item.is_mark and directories is not None:
+                directories.make_directory(join(self._target, item.name.rstrip("/")))
+                return None
+            if item.name in there:
+                self._watch.skip(item.info.size)
+                return None
+            return partial(self._send_one, item, join(self._target, item.name))
 
-    def _stage(self, planned: Plan, overwrite: bool) -> None:
-        with atomic_directory(self._target, overwrite=overwrite) as beside:
-            for folder in planned.folders:
-                (beside / folder).mkdir(parents=True, exist_ok=True)
-            for item in planned.files:
-                path = beside / item.name
-                path.parent.mkdir(parents=True, exist_ok=True)
-                if path.exists():
-                    why = f"this disk takes {item.name!r} and another name of the source for the same"
-                    raise StoreAccessError("write", self._target, why, "Rename one of them there.")
-                self._done(item, self._write(item, path, join(self._target, item.name)))
+        self._do(self._source.items(), task)
+        if replace:
+            self._remove_others()
 
-    def _send(self, item: Item, uri: str, overwrite: str) -> None:
-        if overwrite == "skip" and self._is_file(uri):
-            self.skipped += 1
+    def _do(self, items: Iterable[Item], task: Callable[[Item], Callable[[], None] | None]) -> None:
+        """Have what is to do for each file done by the threads, while the source is still being listed."""
+        files = size = 0
+        with self._pool as pool:
+            for item in items:
+                todo = task(item)
+                if self.versions is not None and (todo is not None or item.is_mark):
+                    self.versions[item.name] = version_of(item.info)
+                if todo is not None or not item.is_mark:
+                    files, size = files + 1, size + item.info.size
+                if todo is not None:
+                    pool.add(todo)
+            self._watch.listed(files, size)
+            pool.wait()
+
+    def _send_one(self, item: Item, uri: str) -> None:
+        """Send one file to its own place."""
+        if self._overwrite == "skip" and self._is_single and self._is_file(uri):
+            self._watch.skip(item.info.size)
             return
-        replace = overwrite == "replace"
+        replace = self._overwrite == "replace"
         try:
-            if is_remote(uri):
-                sha256 = self._put(item, uri, replace)
-            else:
-                with atomic_file(uri, overwrite=replace) as beside:
-                    sha256 = self._write(item, beside, uri)
-            self._done(item, sha256)
+            if not self._local:
+                self._remote.send(item, uri, overwrite=replace)
+                return
+            with atomic_file(uri, overwrite=replace) as beside:
+                crc, told = self._disk.write(item.info, os.fspath(beside), uri, KNOWN)
+            self._watch.done(item.name, crc, item.info.size - told)
         except ObjectExistsError:
             # Somebody put it there since we looked; but a directory is none of the files that may be skipped.
-            if overwrite != "skip" or not self._is_file(uri):
+            if self._overwrite != "skip" or not self._is_file(uri):
                 raise
-            self.skipped += 1
+            self._watch.skip(item.info.size)
+
+    def moved(self) -> Iterator[tuple[str, Version]]:
+        """What was copied, and what it was like when it was listed."""
+        there = self._watch.crcs
+        for name, version in (self.versions or {}).items():
+            if name in there or name.endswith("/"):
+                yield name, version
+
+    # --- a disk ---
+
+    def _stage(self, replace: bool) -> None:
+        """Write a whole tree beside its target."""
+        names = Names(self._target)
+        with atomic_directory(self._target, overwrite=replace) as beside:
+            root = os.fspath(beside)
+
+            def task(item: Item) -> Callable[[], None] | None:
+                make(item.name.rstrip("/") if item.is_mark else item.name, folder=item.is_mark)
+                return None if item.is_mark else partial(self._write, item, f"{root}/{item.name}", names)
+
+            def make(name: str, *, folder: bool) -> None:
+                for needed in names.check(name, folder=folder):
+                    path = f"{root}/{needed}"
+                    try:
+                        os.mkdir(path)  # noqa: PTH102 — without pathlib, which costs more than the call
+                    except FileExistsError:
+                        if not os.path.isdir(path):  # noqa: PTH112
+                            raise names.both(needed, name) from None
+
+            for folder in self._source.folders():
+                make(folder, folder=True)
+            self._do(self._source.items(), task)
+
+    def _write(self, item: Item, path: str, names: Names) -> None:
+        try:
+            crc, told = self._disk.write(item.info, path, join(self._target, item.name))
+        except FileExistsError:
+            raise names.refuse(item.name) from None
+        self._watch.done(item.name, crc, item.info.size - told)
+
+    def _fill(self) -> None:
+        """Write into a directory that is there the files that it lacks."""
+        names, root = Names(self._target), os.path.realpath(local_path(self._target))
+        store = cast("DirectoryStore", self._to)
+        store.make_directory(self._target)
+
+        def make(name: str, *, folder: bool) -> None:
+            for needed in names.check(name, folder=folder):
+                uri = join(self._target, needed)
+                store.make_directory(uri)
+                if not is_below(os.path.realpath(local_path(uri)), root):
+                    todo = "Remove the link, or choose another target."
+                    raise StoreAccessError("write", uri, "a symbolic link there leads out of the target", todo)
+
+        def task(item: Item) -> Callable[[], None] | None:
+            make(item.name.rstrip("/") if item.is_mark else item.name, folder=item.is_mark)
+            uri = join(self._target, item.name)
+            if not item.is_mark and self._is_file(uri):
+                self._watch.skip(item.info.size)
+                return None
+            return None if item.is_mark else partial(self._send_one, item, uri)
+
+        for folder in self._source.folders():
+            make(folder, folder=True)
+        self._do(self._source.items(), task)
+
+    # --- what is there ---
+
+    def _exists(self) -> bool:
+        if self._local:
+            return os.path.lexists(local_path(self._target))
+        return self._is_file(self._target) or next(iter(self._to.list(self._target)), None) is not None
 
     def _is_file(self, uri: str) -> bool:
         try:
@@ -112,49 +199,30 @@ class Sender:
             return False
         return True
 
-    def _write(self, item: Item, path: Path, uri: str) -> str:
-        from shutil import copyfileobj
+    def _names_there(self) -> set[str]:
+        named = namer(self._target)
+        return {named(info.uri) for info in self._to.list(self._target)}
 
-        with self._from.open(item.info.uri) as raw, path.open("wb") as file:
-            data = self._measured(raw, item)
-            copyfileobj(data, file, BLOCK)
-        return _verified(item, data, uri, path.stat().st_size, lambda: sha256_of(path))
-
-    def _put(self, item: Item, uri: str, overwrite: bool) -> str:
-        with self._from.open(item.info.uri) as raw:
-            data = self._measured(raw, item)
-            stored = self._to.put(uri, cast("BinaryIO", data), overwrite=overwrite)
-        try:
-            return _verified(item, data, uri, stored.size, lambda: self._sha256_at(uri))
-        except VerificationError:
-            self._to.delete(uri)  # it was seen for a moment; nobody shall find it later
-            raise
-
-    def _measured(self, raw: BinaryIO, item: Item) -> Measured:
-        def tell(size: int) -> None:
-            self.size += size
-            self._told(self.files, self.size, False)
-
-        return Measured(raw, item.info.uri, tell)
-
-    def _sha256_at(self, uri: str) -> str:
-        with self._to.open(uri) as raw:
-            data = Measured(raw, uri)
-            while data.read(BLOCK):
-                pass
-        return data.sha256
-
-    def _done(self, item: Item, sha256: str) -> None:
-        self.files += 1
-        self.checksums[item.name] = sha256
-        self._told(self.files, self.size, True)
+    def _remove_others(self) -> None:
+        """Remove what the source lacks, now that all of it is there."""
+        named, there = namer(self._target), self._watch.crcs
+        remove(self._to, (info.uri for info in self._to.list(self._target) if named(info.uri) not in there))
 
 
-def _verified(item: Item, data: Measured, uri: str, size: int, sha256: Callable[[], str]) -> str:
-    """The checksum of a file that arrived whole."""
-    for found in (data.size, size):
-        if found != item.info.size:
-            raise VerificationError(uri, f"{item.info.size} bytes", f"{found} bytes")
-    if (arrived := sha256()) != data.sha256:
-        raise VerificationError(uri, f"SHA-256 {data.sha256}", arrived)
-    return arrived
+def remove(store: Store, uris: Iterable[str]) -> None:
+    """Remove objects, as many at a time as the store can."""
+    if isinstance(store, ManyDeletingStore):
+        store.delete_many(uris)
+    else:
+        for uri in uris:
+            store.delete(uri)
+
+
+def version_of(info: ObjectInfo) -> Version:
+    """What is another one when an object changed."""
+    return info.size, info.modified, info.version
+
+
+def is_below(path: str, root: str) -> bool:
+    """Whether a path is a directory or anything in it; both are real ones."""
+    return path == root or path.startswith(os.path.join(root, ""))  # noqa: PTH118

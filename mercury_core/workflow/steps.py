@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from mercury_core.bundle import Bundle
     from mercury_core.data import DataBunch
+    from mercury_core.storage import CopyProgress
     from mercury_core.workflow.ahead import ReadAhead
     from mercury_core.workflow.config import Step
     from mercury_core.workflow.watch import Watchers
@@ -120,8 +121,10 @@ class State:
         sent = []
         for source, proof in self._to_copy(step):
 
-            def progress(files: int, size: int, source: str = source) -> None:
-                self._watchers.tell_listener("copy_progress", source=source, target=step.to, files=files, size=size)
+            def progress(done: CopyProgress, source: str = source) -> None:
+                self._watchers.tell_listener(
+                    "copy_progress", source=source, target=step.to, files=done.files, size=done.bytes
+                )
 
             report = copy(source, step.to, overwrite=step.overwrite, progress=progress)
             # What was there before and was skipped is not known to be the same.

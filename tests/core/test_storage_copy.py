@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import os
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -23,7 +22,8 @@ from mercury_core.errors import (
     UriError,
     VerificationError,
 )
-from mercury_core.storage import copy
+from mercury_core.storage import CopyProgress, copy
+from mercury_core.storage.checksums import CRC32C
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,7 +75,7 @@ class MemoryStore:
         below = uri if uri.endswith("/") else f"{uri}/"
         return (ObjectInfo(key, len(self.objects[key])) for key in sorted(self.objects) if key.startswith(below))
 
-    def open(self, uri: str, start: int = 0, end: int | None = None) -> BinaryIO:
+    def open(self, uri: str, start: int = 0, end: int | None = None, *, version: str | None = None) -> BinaryIO:
         return io.BytesIO(self.objects[uri][start:end])
 
     def put(self, uri: str, data: BinaryIO, *, overwrite: bool = False) -> ObjectInfo:
@@ -116,7 +116,7 @@ def test_a_tree_comes_over_whole(tree: Path, tmp_path: Path) -> None:
     assert files_of(tmp_path / "new" / "copy") == TREE
     assert folders_of(tmp_path / "new" / "copy") == {"a", *FOLDERS}
     assert (report.files, report.bytes, report.skipped) == (len(TREE), sum(map(len, TREE.values())), 0)
-    assert report.checksums == {name: hashlib.sha256(content).hexdigest() for name, content in TREE.items()}
+    assert report.checksums == {name: f"crc32c:{CRC32C.extend(0, content):08x}" for name, content in TREE.items()}
     assert (report.source, report.target) == (str(tree), str(tmp_path / "new" / "copy"))
     assert report.seconds >= 0
 
@@ -265,7 +265,7 @@ def test_a_move_deletes_the_source(tree: Path, tmp_path: Path) -> None:
 def test_a_move_leaves_what_was_skipped_or_came_in_between(tree: Path, tmp_path: Path) -> None:
     make(tmp_path / "old", {"a.txt": b"old"})
 
-    def progress(files: int, size: int) -> None:
+    def progress(done: CopyProgress) -> None:
         (tree / "late").write_text("late")
 
     copy(tree, tmp_path / "old", move=True, overwrite="skip", progress=progress)
@@ -273,8 +273,8 @@ def test_a_move_leaves_what_was_skipped_or_came_in_between(tree: Path, tmp_path:
 
 
 def test_a_move_that_fails_deletes_nothing(tree: Path, tmp_path: Path, memory: dict[str, bytes]) -> None:
-    def change(files: int, size: int) -> None:
-        if files == len(TREE):
+    def change(done: CopyProgress) -> None:
+        if done.files == len(TREE):
             (tree / "a.txt").write_bytes(b"changed in between")
 
     with pytest.raises(StoreAccessError, match=r"a\.txt: it changed while it was copied.*nothing was deleted"):
@@ -298,9 +298,9 @@ def test_a_move_that_fails_deletes_nothing(tree: Path, tmp_path: Path, memory: d
 def test_a_tree_is_seen_when_it_is_whole(tree: Path, tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
 
-    def progress(files: int, size: int) -> None:
+    def progress(done: CopyProgress) -> None:
         assert not (tmp_path / "copy").exists()
-        seen.append((files, size))
+        seen.append((done.files, done.bytes))
 
     report = copy(tree, tmp_path / "copy", progress=progress)
     assert seen == sorted(seen)
@@ -308,8 +308,8 @@ def test_a_tree_is_seen_when_it_is_whole(tree: Path, tmp_path: Path) -> None:
 
 
 def test_an_error_in_between_leaves_nothing(tree: Path, tmp_path: Path) -> None:
-    def progress(files: int, size: int) -> None:
-        if files == 2:
+    def progress(done: CopyProgress) -> None:
+        if done.files == 2:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -319,15 +319,15 @@ def test_an_error_in_between_leaves_nothing(tree: Path, tmp_path: Path) -> None:
 
 def test_a_source_that_shrinks_is_noticed(tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = FileStore.open
-    monkeypatch.setattr(FileStore, "open", lambda self, uri: whole(self, uri, 0, 1))
+    monkeypatch.setattr(FileStore, "open", lambda self, uri, **more: whole(self, uri, 0, 1))
     with pytest.raises(VerificationError, match=r"did not arrive whole: expected 2 bytes, found 1 bytes\. Nothing was"):
         copy(tree / "a-b.txt", tmp_path / "copy")
     assert [path.name for path in tmp_path.iterdir()] == ["tree"]
 
 
 def test_what_was_written_is_read_again(tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mercury_core.storage.sending.sha256_of", lambda path: "of something else")
-    with pytest.raises(VerificationError, match="found of something else"):
+    monkeypatch.setattr("mercury_core.storage.to_disk.read_at", lambda *at: b"something else")
+    with pytest.raises(VerificationError, match="expected what was written, found something else"):
         copy(tree, tmp_path / "copy")
     assert [path.name for path in tmp_path.iterdir()] == ["tree"]
 
@@ -359,7 +359,7 @@ def test_what_exists_in_another_store(tree: Path, memory: dict[str, bytes]) -> N
 
 
 def test_a_store_that_keeps_something_else_is_found_out(tree: Path, memory: dict[str, bytes]) -> None:
-    with pytest.raises(VerificationError, match=r"lie://bucket/x did not arrive whole: expected SHA-256 \w{64}, found"):
+    with pytest.raises(VerificationError, match=r"lie://bucket/x did not arrive whole: expected crc32c \w{8}, found"):
         copy(tree / "a.txt", "lie://bucket/x")
     assert memory == {}
 

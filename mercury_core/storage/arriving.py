@@ -1,0 +1,69 @@
+"""The target of a copy: what arrived is counted, and compared with what was sent."""
+
+from __future__ import annotations
+
+from threading import Lock
+
+from mercury_core.errors import VerificationError
+from mercury_core.storage.checksums import Checksums
+from mercury_core.storage.reading import BLOCK, read_into
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from mercury_core.contracts import ObjectInfo
+    from mercury_core.storage.pool import Pool
+    from mercury_core.storage.reading import Knowing
+    from mercury_core.storage.watch import Watch
+
+
+def confirm(
+    to: Knowing, stored: ObjectInfo, uri: str, size: int, known: Mapping[str, str] | Callable[[str], str | None]
+) -> None:
+    """Make sure that what a store has is what was sent, by its checksums; or else it is read back.
+
+    Raises:
+        VerificationError: It is something else.
+    """
+    check_size(stored, size)
+    if to.verify(stored, known):
+        return
+    if to.tells:
+        stored = to.store.stat(uri)
+        check_size(stored, size)
+        if to.verify(stored, known):
+            return
+    sums = Checksums(["crc32c"])
+    buffer = memoryview(bytearray(min(BLOCK, max(size, 1))))
+    with to.store.open(uri, version=stored.version) as data:
+        while count := read_into(data, buffer, uri):
+            sums.update(buffer[:count])
+    expected = known("crc32c") if callable(known) else known["crc32c"]
+    if (sums.size, sums.hex("crc32c")) != (size, expected):
+        raise VerificationError(uri, f"crc32c {expected}", sums.hex("crc32c"))
+
+
+def check_size(stored: ObjectInfo, size: int) -> None:
+    """Compare sizes.
+
+    Raises:
+        VerificationError: It is another one.
+    """
+    if stored.size != size:
+        raise VerificationError(stored.uri, f"{size} bytes", f"{stored.size} bytes")
+
+
+class Sent:
+    """Counts the bytes of one file as they arrive, and gives up where the copy is given up."""
+
+    def __init__(self, pool: Pool, watch: Watch) -> None:
+        self._pool, self._watch, self._lock = pool, watch, Lock()
+        self.size = 0
+
+    def told(self, size: int) -> None:
+        """Count some more."""
+        self._pool.check()
+        with self._lock:
+            self.size += size
+        self._watch.moved(size)

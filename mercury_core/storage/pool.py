@@ -1,0 +1,251 @@
+"""Threads that share the work of one copy, and the memory that they may use for it."""
+
+from __future__ import annotations
+
+from queue import SimpleQueue
+from threading import Condition, Event, Lock, Thread
+from time import monotonic
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Self
+
+BUFFERS = 64 << 20
+"""Bytes of all buffers of one copy together; two parts where those are larger than half of it."""
+
+_UNCOUNTED = 64 << 10  # such small buffers are not worth a lock
+_PATIENCE = 2.0  # seconds that an interrupted copy waits for threads that hang in a call
+
+
+class CancelledError(Exception):
+    """Another thread failed, or the user interrupted: what is under way is given up."""
+
+
+class Pool:
+    """Some threads that take tasks from a short queue.
+
+    The first error wins: tasks that have not begun are dropped then, and those under way find out from `check`. Use it
+    as a context: whatever happens in the body, the threads are gone at its end.
+    """
+
+    def __init__(self, threads: int) -> None:
+        """Use at most `threads`; none is started before there is something to do."""
+        self.threads = threads
+        self._tasks: SimpleQueue[tuple[Callable[[], None], bool] | None] = SimpleQueue()
+        self._places: SimpleQueue[None] = SimpleQueue()
+        for _ in range(2 * threads):
+            self._places.put(None)
+        self._lock, self._idle = Lock(), Event()
+        self._started: list[Thread] = []
+        self._unfinished, self._closed = 0, False
+        self._error: BaseException | None = None
+        self.budget = Budget(self)
+
+    def add(self, task: Callable[[], None]) -> None:
+        """Have a task done; waits while the queue is full.
+
+        Raises:
+            CancelledError: A task failed.
+        """
+        self._places.get()
+        self.check()
+        self._put(task, counted=True)
+
+    def share(
+        self,
+        count: int,
+        step: Callable[[int], None],
+        *,
+        most: int = 1 << 30,
+        admit: Callable[[int], None] | None = None,
+    ) -> None:
+        """Do the steps of one task, in this thread and in others that have nothing to do; returns when all are done.
+
+        Args:
+            count: The number of steps.
+            step: Does one, by its number from 0.
+            most: How many threads; None for all.
+            admit: Called before each step, in the order of their numbers, by one thread at a time; it may wait.
+
+        Raises:
+            BaseException: The first that a step raised; no further steps are begun then.
+        """
+        shared = _Shared(self, count, step, admit)
+        for _ in range(min(count, most or self.threads, self.threads) - 1):
+            self._put(shared.join_in, counted=False)
+        shared.join_in()
+        shared.wait()
+        self.check()
+
+    def check(self) -> None:
+        """Raise CancelledError where the copy is given up."""
+        if self._error is not None:
+            raise CancelledError
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the copy is given up."""
+        return self._error is not None
+
+    def wait(self) -> None:
+        """Wait until all tasks are done.
+
+        Raises:
+            CancelledError: One of them failed.
+        """
+        with self._lock:
+            self._closed = True
+            if not self._unfinished:
+                self._idle.set()
+        self._idle.wait()
+        self.check()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is not None:
+            self._fail(error)
+        for _ in self._started:
+            self._tasks.put(None)
+        # A call that hangs is not waited for when the user has enough, or the main thread failed.
+        ends = monotonic() + _PATIENCE if isinstance(error, KeyboardInterrupt) else None
+        for thread in self._started:
+            thread.join(None if ends is None else max(ends - monotonic(), 0))
+        if self._error is not None and self._error is not error:
+            raise self._error
+
+    def alive(self) -> bool:
+        """Whether a thread is left, which hangs in a call."""
+        return any(thread.is_alive() for thread in self._started)
+
+    def _put(self, task: Callable[[], None], *, counted: bool) -> None:
+        with self._lock:
+            self._unfinished += 1
+            if len(self._started) < min(self.threads, self._unfinished):
+                thread = Thread(target=self._work, name=f"mercury-copy-{len(self._started)}", daemon=True)
+                self._started.append(thread)
+                thread.start()
+        self._tasks.put((task, counted))
+
+    def _work(self) -> None:
+        while (taken := self._tasks.get()) is not None:
+            task, counted = taken
+            try:
+                if self._error is None:
+                    task()
+            except BaseException as error:  # noqa: BLE001 — raised again in the main thread
+                self._fail(error)
+            del task, taken
+            if counted:
+                self._places.put(None)
+            with self._lock:
+                self._unfinished -= 1
+                if self._closed and not self._unfinished:
+                    self._idle.set()
+
+    def _fail(self, error: BaseException) -> None:
+        with self._lock:
+            if self._error is None:
+                self._error = error
+        self._places.put(None)  # the main thread may wait for a place
+        self._idle.set()
+        self.budget.wake()
+
+
+class _Shared:
+    """The steps of one task, which threads join in to do."""
+
+    def __init__(
+        self, pool: Pool, count: int, step: Callable[[int], None], admit: Callable[[int], None] | None
+    ) -> None:
+        self._pool, self._numbers, self._step, self._admit = pool, iter(range(count)), step, admit
+        self._taking, self._state = Lock(), Condition()
+        self._inside, self._closed = 0, False
+        self._error: BaseException | None = None
+
+    def join_in(self) -> None:
+        with self._state:
+            if self._closed:
+                return
+            self._inside += 1
+        try:
+            while (number := self._take()) is not None:
+                self._step(number)
+        except BaseException as error:  # noqa: BLE001 — raised again by the thread whose task it is
+            with self._state:
+                self._error = self._error or error
+        finally:
+            with self._state:
+                self._inside -= 1
+                self._state.notify_all()
+
+    def _take(self) -> int | None:
+        with self._taking:
+            if self._error is not None or self._pool.stopped:
+                return None
+            number = next(self._numbers, None)
+            if number is not None and self._admit is not None:
+                self._admit(number)
+            return number
+
+    def wait(self) -> None:
+        with self._state:
+            self._closed = True
+            self._state.wait_for(lambda: not self._inside)
+        if self._error is not None:
+            raise self._error
+
+
+class Budget:
+    """The memory for buffers of one copy."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool, self._free = pool, Condition()
+        self._used = 0
+        self._spare: list[bytearray] = []
+
+    def take(self, size: int) -> None:
+        """Wait until there is room for `size` more bytes.
+
+        Raises:
+            CancelledError: The copy is given up.
+        """
+        if size <= _UNCOUNTED:
+            return
+        with self._free:
+            while self._used and self._used + size > max(BUFFERS, 2 * size):
+                self._pool.check()
+                self._free.wait()
+            self._pool.check()
+            self._used += size
+            while self._spare and self._used + sum(map(len, self._spare)) > BUFFERS:
+                self._spare.pop()
+
+    def give(self, size: int) -> None:
+        """Give back what was taken."""
+        if size > _UNCOUNTED:
+            with self._free:
+                self._used -= size
+                self._free.notify_all()
+
+    def buffer(self, size: int) -> bytearray:
+        """A buffer of at least `size` bytes, for which there is room already; hand it to `put_back` afterwards."""
+        with self._free:
+            while self._spare:
+                spare = self._spare.pop()
+                if len(spare) >= size:
+                    return spare
+        return bytearray(size)
+
+    def put_back(self, buffer: bytearray, size: int) -> None:
+        """Have a buffer used again, and give back the `size` that was taken for it."""
+        with self._free:
+            self._spare.append(buffer)
+        self.give(size)
+
+    def wake(self) -> None:
+        """Have those who wait look whether the copy was given up."""
+        with self._free:
+            self._free.notify_all()

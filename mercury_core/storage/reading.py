@@ -1,0 +1,218 @@
+"""The source of a copy: its objects are read whole, in order or by ranges, and proven where the store knows how."""
+
+from __future__ import annotations
+
+import io
+from typing import BinaryIO
+
+from mercury_core.contracts import ChecksumStore
+from mercury_core.errors import ObjectChangedError, VerificationError
+from mercury_core.storage.checksums import DIGESTS, Checksums, crc_of
+from mercury_core.storage.refusals import refusal
+from mercury_core.storage.uri import is_remote
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from typing_extensions import Buffer
+
+    from mercury_core.contracts import Crc, ObjectInfo, Store
+
+BLOCK = 256 << 10
+"""How much of a large object is read at a time, where it is not needed in parts."""
+
+
+class Knowing:
+    """A store, and which checksums it can tell.
+
+    Attributes:
+        store: The store.
+        local: Whether it is the local disk.
+        tells: The checksums that it may tell of an object, the best first; none where it tells none.
+    """
+
+    def __init__(self, store: Store, uri: str) -> None:
+        """See what a store can do; `uri` is in it."""
+        self.store, self.local = store, not is_remote(uri)
+        self.tells = tuple(store.checksums) if isinstance(store, ChecksumStore) else ()
+
+    def crc(self, algorithm: str) -> Crc | None:
+        """How to compute one of its CRCs; None for a digest, or what nobody knows."""
+        known = crc_of(algorithm)
+        if known is None and algorithm not in DIGESTS and isinstance(self.store, ChecksumStore):
+            known = self.store.crc(algorithm)
+        return known
+
+    def best(self, algorithms: Iterable[str]) -> str | None:
+        """That of some algorithms which is cheapest to compute: CRC-32C, another CRC, a digest."""
+        found = None
+        for name in algorithms:
+            if name == "crc32c":
+                return name
+            if name in DIGESTS:
+                found = found or name
+            elif self.crc(name) is not None and (found is None or found in DIGESTS):
+                found = name
+        return found
+
+    def verify(self, info: ObjectInfo, known: Mapping[str, str] | Callable[[str], str | None]) -> bool:
+        """Compare what the store says of an object with what is known of its content.
+
+        Args:
+            info: What the store said.
+            known: Checksums by algorithm; or what computes one, and gives None where it cannot.
+
+        Returns:
+            Whether that proved the content: False where there is nothing in common.
+
+        Raises:
+            VerificationError: The content is another one.
+        """
+        compute = known if callable(known) else known.get
+        name = self.best(name for name in info.checksums if callable(known) or name in known)
+        if name is None or (computed := compute(name)) is None:
+            return False
+        if info.checksums[name] == computed:
+            return True
+        if not info.certain:
+            return False
+        raise VerificationError(info.uri, f"{name} {info.checksums[name]}", computed)
+
+
+class Reading(Knowing):
+    """The source of a copy."""
+
+    def certain(self, info: ObjectInfo) -> ObjectInfo:
+        """What is known of an object before all of it is read, if need be with another look.
+
+        Raises:
+            ObjectChangedError: It is another one by now.
+        """
+        if info.certain and (info.checksums or not self.tells):
+            return info
+        return self._again(info)
+
+    def whole(self, info: ObjectInfo) -> bytes:
+        """All of a small object, verified.
+
+        Raises:
+            VerificationError: It is not what the store says of it.
+            ObjectChangedError: It has another version by now.
+        """
+        with self.store.open(info.uri, version=info.version) as data:
+            content = _read(data, info.uri)
+            while len(content) < info.size and (more := _read(data, info.uri)):
+                content += more
+        if len(content) != info.size:
+            raise VerificationError(info.uri, f"{info.size} bytes", f"{len(content)} bytes")
+        if info.checksums or self.local:
+            self.prove(info, lambda name: computed(self, name, content))
+        return content
+
+    def fill(self, info: ObjectInfo, start: int, into: memoryview, check: Callable[[], None]) -> None:
+        """Read as many bytes from `start` on as `into` has room for; `check` is called in between.
+
+        Raises:
+            VerificationError: There are fewer.
+            ObjectChangedError: It has another version by now.
+        """
+        with self.store.open(info.uri, start, start + len(into), version=info.version) as data:
+            done = 0
+            while done < len(into):
+                check()
+                count = read_into(data, into[done : done + BLOCK], info.uri)
+                if not count:
+                    raise VerificationError(info.uri, f"{info.size} bytes", f"{start + done} bytes")
+                done += count
+
+    def prove(self, info: ObjectInfo, known: Mapping[str, str] | Callable[[str], str | None]) -> None:
+        """Compare what was read with what the store says of it.
+
+        Raises:
+            VerificationError: It is not that.
+            ObjectChangedError: It has another version by now.
+        """
+        if self.verify(info, known):
+            return
+        if self.local or (info.checksums and not info.certain):
+            again = self._again(info)  # a file may have been written to while it was read
+            if again.certain:
+                self.verify(again, known)
+
+    def _again(self, info: ObjectInfo) -> ObjectInfo:
+        again = self.store.stat(info.uri)
+        if again.size != info.size or (info.version and again.version and info.version != again.version):
+            raise ObjectChangedError(info.uri)
+        return again
+
+
+class Stream(io.RawIOBase):
+    """A reader of a whole object, in order, that proves what goes through it.
+
+    It raises rather than give the last block of what is not the object, so that whoever writes it does not publish it.
+
+    Attributes:
+        sums: The checksums of what was read.
+    """
+
+    def __init__(
+        self, reading: Reading, info: ObjectInfo, algorithms: Iterable[str], told: Callable[[int], None]
+    ) -> None:
+        """Open an object, and compute `algorithms`; the size of each block is told."""
+        self._reading, self._info, self._told = reading, info, told
+        proof = reading.best(info.checksums)
+        self.sums = Checksums({"crc32c", *algorithms, *([proof] if proof else [])}, reading.crc)
+        self._data = reading.store.open(info.uri, version=info.version)
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def readinto(self, buffer: Buffer) -> int:
+        """Read into a buffer; OSErrors of the source become errors of a store."""
+        view = memoryview(buffer).cast("B")
+        count = read_into(self._data, view, self._info.uri) if len(view) else 0
+        self.sums.update(view[:count])
+        size = self._info.size
+        if self.sums.size > size or (not count and len(view) and self.sums.size < size):
+            raise VerificationError(self._info.uri, f"{size} bytes", f"{self.sums.size} bytes")
+        if count and self.sums.size == size:
+            self._reading.prove(self._info, self.sums.known)
+        self._told(count)
+        return count
+
+    def close(self) -> None:
+        """Close the object."""
+        if not self.closed:
+            self._data.close()
+        super().close()
+
+
+def read_into(data: BinaryIO, view: memoryview, uri: str) -> int:
+    """Read once from a reader, into memory, as it can; OSErrors become errors of a store."""
+    try:
+        readinto = getattr(data, "readinto", None)
+        if readinto is not None:
+            return readinto(view) or 0
+        block = data.read(len(view))
+    except OSError as error:
+        raise refusal(error, "read", uri) from error
+    view[: len(block)] = block
+    return len(block)
+
+
+def _read(data: BinaryIO, uri: str) -> bytes:
+    try:
+        return data.read()
+    except OSError as error:
+        raise refusal(error, "read", uri) from error
+
+
+def computed(knowing: Knowing, name: str, content: bytes) -> str | None:
+    """One checksum of what is in memory; None where nobody knows how to compute it."""
+    if name not in DIGESTS and knowing.crc(name) is None:
+        return None
+    sums = Checksums([name], knowing.crc)
+    sums.update(content)
+    return sums.hex(name)

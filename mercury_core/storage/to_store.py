@@ -1,0 +1,123 @@
+"""Objects sent to a store that is not the local disk: whole, as a stream, in parts, or copied within the store."""
+
+from __future__ import annotations
+
+import io
+from contextlib import contextmanager
+from typing import BinaryIO, cast
+
+from mercury_core.contracts import CopyingStore, MultipartStore
+from mercury_core.errors import UploadGoneError, VerificationError
+from mercury_core.storage.arriving import Sent, check_size, confirm
+from mercury_core.storage.checksums import CRC32C, shown
+from mercury_core.storage.reading import Knowing, Reading, Stream, computed
+from mercury_core.storage.uploads import Upload
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from mercury_core.contracts import ObjectInfo, Store
+    from mercury_core.storage.plan import Item
+    from mercury_core.storage.pool import Pool
+    from mercury_core.storage.watch import Watch
+
+WHOLE = 8 << 20
+"""Objects up to this many bytes are held in memory whole, and sent with one call."""
+
+ATTEMPTS = 3
+"""How often a file is sent that does not arrive whole."""
+
+
+class ToStore:
+    """Sends objects to a store; used by several threads."""
+
+    def __init__(self, reading: Reading, store: Store, target: str, pool: Pool, watch: Watch) -> None:
+        """Send what `reading` has to `store`; `target` is a URI in it."""
+        self._from, self._to, self._pool, self._watch = reading, Knowing(store, target), pool, watch
+        self._within = store if store is reading.store and isinstance(store, CopyingStore) else None
+        self._multipart = store if isinstance(store, MultipartStore) else None
+
+    def send(self, item: Item, uri: str, *, overwrite: bool) -> None:
+        """Send one object.
+
+        Raises:
+            ObjectExistsError: Something is there, and `overwrite` is False.
+            VerificationError: It did not arrive whole, several times; it is not there then.
+        """
+        for left in reversed(range(ATTEMPTS)):
+            sent = Sent(self._pool, self._watch)
+            try:
+                crc = self._send(item.info, uri, overwrite, sent)
+            except (VerificationError, UploadGoneError):
+                self._watch.moved(-sent.size)
+                if not left:
+                    raise
+            else:
+                self._watch.done(item.name, crc, item.info.size - sent.size)
+                return
+
+    def _send(self, info: ObjectInfo, uri: str, overwrite: bool, sent: Sent) -> int | str:
+        if self._within is not None:
+            return self._copy(self._within, info, uri, overwrite)
+        if info.size <= WHOLE:
+            return self._send_whole(info, uri, overwrite)
+        info = self._from.certain(info)
+        part_size = self._multipart.part_size(info.size) if self._multipart is not None else None
+        if self._multipart is None or part_size is None:
+            return self._send_stream(info, uri, overwrite, sent)
+        return Upload(self._from, self._to, self._multipart, info, uri, part_size, self._pool, sent).send(overwrite)
+
+    def _copy(self, store: CopyingStore, info: ObjectInfo, uri: str, overwrite: bool) -> int | str:
+        """Copy within the store. Where it tells no checksums, the sizes are compared, and the version was pinned."""
+        made = store.copy(info.uri, uri, overwrite=overwrite, version=info.version)
+        with self._removing(uri):
+            check_size(made, info.size)
+            if not self._to.verify(made, info.checksums) and self._to.tells:
+                info, made = self._to.store.stat(info.uri), self._to.store.stat(uri)
+                self._to.verify(made, info.checksums)
+        name = self._to.best(made.checksums) if made.certain else None
+        if name is None:
+            return ""
+        return int(made.checksums[name], 16) if name == "crc32c" else f"{name}:{made.checksums[name]}"
+
+    def _send_whole(self, info: ObjectInfo, uri: str, overwrite: bool) -> int:
+        budget = self._pool.budget
+        budget.take(info.size)
+        try:
+            content = self._from.whole(info)
+            crc = CRC32C.extend(0, content)
+            stored = self._to.store.put(uri, io.BytesIO(content), overwrite=overwrite)
+            self._confirm(
+                stored,
+                uri,
+                info.size,
+                lambda name: shown(CRC32C, crc) if name == "crc32c" else computed(self._to, name, content),
+            )
+        finally:
+            budget.give(info.size)
+        return crc
+
+    def _send_stream(self, info: ObjectInfo, uri: str, overwrite: bool, sent: Sent) -> int:
+        best = self._to.best(self._to.tells)
+        with Stream(self._from, info, [best] if best else [], sent.told) as data:
+            stored = self._to.store.put(uri, cast("BinaryIO", data), overwrite=overwrite)
+            self._confirm(stored, uri, info.size, data.sums.known)
+            if data.sums.size != info.size:  # the store did not read to the end, and yet has the size
+                raise VerificationError(uri, f"{info.size} bytes", f"{data.sums.size} bytes")
+            return data.sums.crc("crc32c")
+
+    def _confirm(
+        self, stored: ObjectInfo, uri: str, size: int, known: Mapping[str, str] | Callable[[str], str | None]
+    ) -> None:
+        """Make sure that what the store has is what was sent; what is not is removed."""
+        with self._removing(uri):
+            confirm(self._to, stored, uri, size, known)
+
+    @contextmanager
+    def _removing(self, uri: str) -> Iterator[None]:
+        try:
+            yield
+        except VerificationError:
+            self._to.store.delete(uri)  # it was seen for a moment; nobody shall find it later
+            raise

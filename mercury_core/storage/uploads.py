@@ -1,0 +1,150 @@
+"""One large object sent to a store in parts, by several threads."""
+
+from __future__ import annotations
+
+from threading import Condition
+
+from mercury_core.errors import ObjectExistsError, UploadGoneError, VerificationError
+from mercury_core.storage.arriving import confirm
+from mercury_core.storage.checksums import CRC32C, DIGESTS, Checksums, join, shown
+from mercury_core.storage.pool import CancelledError
+from mercury_core.storage.reading import Stream
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from mercury_core.contracts import Crc, MultipartStore, ObjectInfo, Part
+    from mercury_core.storage.arriving import Sent
+    from mercury_core.storage.pool import Pool
+    from mercury_core.storage.reading import Knowing, Reading
+
+_PART_ATTEMPTS = 3
+
+
+class Upload:
+    """One object on its way, in parts that are read by ranges; in order where the source can be proven only so."""
+
+    def __init__(
+        self,
+        reading: Reading,
+        to: Knowing,
+        store: MultipartStore,
+        info: ObjectInfo,
+        uri: str,
+        part_size: int,
+        pool: Pool,
+        sent: Sent,
+    ) -> None:
+        """Send what is at ``info.uri`` to `uri`."""
+        self._from, self._to, self._store, self._info, self._uri = reading, to, store, info, uri
+        self._part_size, self._pool, self._sent = part_size, pool, sent
+        self._count = -(-info.size // part_size)
+        self._parts: list[Part | None] = [None] * self._count
+        self._crcs: list[dict[str, int]] = [{}] * self._count
+        self._turn, self._next, self._failed = Condition(), 0, False
+        self._buffers: dict[int, bytearray] = {}
+        proof = reading.best(info.checksums)
+        self._digest = proof if proof in DIGESTS else None
+        self._names = {"crc32c", *([proof] if proof and not self._digest else [])}
+        self._stream: Stream | None = None
+        self._upload = ""
+
+    def send(self, overwrite: bool) -> int:
+        """Send it all; the CRC-32C of it.
+
+        Raises:
+            ObjectExistsError: Something is there, and `overwrite` is False.
+            VerificationError: It did not arrive whole.
+            UploadGoneError: The upload was removed meanwhile.
+        """
+        self._upload = self._store.begin(self._uri, self._info.size, overwrite=overwrite)
+        try:
+            self._send_parts()
+            crcs = {name: self._joined(name) for name in self._names}
+            if not self._digest:
+                self._from.prove(self._info, {name: shown(self._crc(name), value) for name, value in crcs.items()})
+            crc32c = shown(CRC32C, crcs["crc32c"])
+            parts = [part for part in self._parts if part is not None]
+            stored = self._store.finish(self._uri, self._upload, parts, overwrite=overwrite, crc32c=crc32c)
+        except (ObjectExistsError, UploadGoneError, VerificationError):
+            self._store.abort(self._uri, self._upload)
+            raise
+        try:
+            confirm(self._to, stored, self._uri, self._info.size, {"crc32c": crc32c})
+        except VerificationError:
+            self._to.store.delete(self._uri)
+            raise
+        return crcs["crc32c"]
+
+    def _send_parts(self) -> None:
+        # Where the order matters, a second thread reads ahead, and no more: all others would wait for their turn.
+        most = 2 if self._store.parts_in_order else self._pool.threads
+        if self._digest is None:
+            self._pool.share(self._count, self._step, most=most, admit=self._admit)
+            return
+        with Stream(self._from, self._info, (), lambda _: self._pool.check()) as self._stream:
+            self._pool.share(self._count, self._step, most=most, admit=self._admit)
+
+    def _admit(self, number: int) -> None:
+        """Get the memory for a part, in the order of parts: so the first that is not sent is never without."""
+        self._pool.budget.take(self._part_size)
+        if self._stream is not None:
+            buffer = self._pool.budget.buffer(self._part_size)
+            view, done = memoryview(buffer)[: self._size(number)], 0
+            while done < len(view):
+                done += self._stream.readinto(view[done:])
+            self._buffers[number] = buffer
+
+    def _step(self, number: int) -> None:
+        budget = self._pool.budget
+        buffer = self._buffers.pop(number, None) or budget.buffer(self._part_size)
+        view = memoryview(buffer)[: self._size(number)]
+        try:
+            if self._stream is None:
+                self._from.fill(self._info, number * self._part_size, view, self._pool.check)
+            sums = Checksums(self._names, self._from.crc)
+            sums.update(view)
+            self._crcs[number] = {name: sums.crc(name) for name in self._names}
+            if self._store.parts_in_order:
+                self._wait_for_turn(number)
+            self._parts[number] = self._put(number, view)
+            with self._turn:
+                self._next = number + 1
+                self._turn.notify_all()
+        except BaseException:
+            with self._turn:
+                self._failed = True
+                self._turn.notify_all()
+            raise
+        finally:
+            budget.put_back(buffer, self._part_size)
+        self._sent.told(len(view))
+
+    def _wait_for_turn(self, number: int) -> None:
+        with self._turn:
+            self._turn.wait_for(lambda: self._failed or self._next == number)
+            if self._failed:
+                raise CancelledError
+
+    def _put(self, number: int, view: memoryview) -> Part:
+        for left in reversed(range(_PART_ATTEMPTS)):
+            self._pool.check()
+            try:
+                return self._store.put_part(self._uri, self._upload, number, view)
+            except VerificationError:
+                if not left:
+                    raise
+        raise AssertionError  # the loop returns or raises
+
+    def _size(self, number: int) -> int:
+        return min(self._part_size, self._info.size - number * self._part_size)
+
+    def _joined(self, name: str) -> int:
+        crc, value = self._crc(name), 0
+        for number, values in enumerate(self._crcs):
+            value = join(crc, value, values[name], self._size(number))
+        return value
+
+    def _crc(self, name: str) -> Crc:
+        crc = self._from.crc(name)
+        assert crc is not None  # noqa: S101 — only such names were chosen
+        return crc
