@@ -132,30 +132,3 @@ class RefusedError(Exception):
         """Seconds to wait that the service asks for; dates are not understood."""
         value = self.headers.get("retry-after", "")
         return float(value) if value.isdigit() else None
-
-
-def refused_by(status: int, headers: Mapping[str, str], body: bytes) -> RefusedError:
-    """The error that an answer in XML is."""
-    fields = fields_of(body)
-    code = fields.get("Code") or str(status)
-    refused = RefusedError(status, code, fields.get("Message", ""), headers)
-    refused.named_region = fields.get("Region")
-    return refused
-
-
-def fields_of(body: bytes) -> dict[str, str]:
-    """The texts directly in an XML document, by name without namespace; nothing from what is none.
-
-    The document is the service's own, and small: whoever calls reads no more than 64 KiB. Entities are refused.
-    """
-    from xml.etree import ElementTree as ET
-
-    if b"<!" in body:
-        return {}
-    try:
-        root = ET.fromstring(body)  # noqa: S314 — without entities, nothing in it can grow
-    except ET.ParseError:
-        return {}
-    fields = {child.tag.rpartition("}")[2]: child.text or "" for child in root}
-    fields[""] = root.tag.rpartition("}")[2]
-    return fields

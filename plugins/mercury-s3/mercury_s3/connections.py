@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from threading import Lock, RLock
 from typing import Any
+
+from mercury_s3 import environment
+from mercury_s3.environment import Route, is_aws
+from mercury_s3.signing import Keys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,26 +16,8 @@ if TYPE_CHECKING:
 
 # Seconds to connect in: a host that takes longer is not there.
 _CONNECTING = 10.0
-_AWS = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws", ".c2s.ic.gov", ".sc2s.sgov.gov")
 #: Creating a client is not safe in several threads, whatever session it belongs to.
 _CREATING = Lock()
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """Where requests for a bucket go, as boto3 has it.
-
-    Attributes:
-        address: Scheme, host and port.
-        prefix: What stands before the key: ``/bucket``, or nothing where the host names the bucket.
-        region: That signatures name.
-        service: That signatures name.
-    """
-
-    address: str
-    prefix: str
-    region: str
-    service: str
 
 
 class Connections:
@@ -43,7 +28,7 @@ class Connections:
         self._settings = settings
         self.pid = os.getpid()
         self._lock = RLock()
-        self._session: Any = None
+        self._core: Any = None
         self._clients: dict[tuple[str | None, bool], Any] = {}
         self._routes: dict[str, Route] = {}
         self._regions: dict[str, str] = {}
@@ -65,10 +50,11 @@ class Connections:
         """Where a bucket is."""
         found = self._routes.get(bucket)
         if found is None:
-            found = self._routes[bucket] = self._find_route(bucket)
+            plain = environment.route(self._settings, bucket) if bucket not in self._regions else None
+            found = self._routes[bucket] = plain or self._find_route(bucket)
         return found
 
-    def credentials(self) -> Any:
+    def credentials(self) -> Keys | None:
         """Access key, secret and token as they are valid now; None for requests that are not signed.
 
         Raises:
@@ -76,39 +62,43 @@ class Connections:
         """
         if self._settings.anonymous:
             return None
-        found = self.session().get_credentials()
-        if found is None:
+        if (found := environment.keys(self._settings)) is not None:
+            return found
+        chain = self.core().get_credentials()
+        if chain is None:
             from botocore.exceptions import NoCredentialsError
 
             raise NoCredentialsError
-        return found.get_frozen_credentials()
+        frozen = chain.get_frozen_credentials()
+        return Keys(frozen.access_key, frozen.secret_key, frozen.token)
 
-    def verify(self) -> str:
-        """The file of the certificates that are trusted: boto3's, or what ``AWS_CA_BUNDLE`` or the profile says."""
+    def certificates(self) -> str:
+        """The file of those that are trusted: boto3's, or what ``AWS_CA_BUNDLE`` or the profile says."""
         from botocore.httpsession import get_cert_path
 
-        with self._lock:
-            self.session()
-            return str(get_cert_path(self._core.get_config_variable("ca_bundle") or True))
+        return str(get_cert_path(self.core().get_config_variable("ca_bundle") or True))
 
-    def session(self) -> Any:
-        """The boto3 session."""
-        if self._session is None:
+    def core(self) -> Any:
+        """The session of botocore: the chain of credentials, and the configuration."""
+        if self._core is None:
             with self._lock:
-                if self._session is None:
-                    import boto3
+                if self._core is None:
                     import botocore.session
 
                     self._core = botocore.session.Session(profile=self._settings.profile)
-                    self._session = boto3.Session(botocore_session=self._core, region_name=self._settings.region)
-        return self._session
+        return self._core
+
+    def _session(self) -> Any:
+        import boto3
+
+        return boto3.Session(botocore_session=self.core(), region_name=self._settings.region)
 
     def renew(self, generation: int) -> None:
         """Have the credentials looked up again; once, however many threads find that they have expired."""
         with self._lock:
             if self.generation == generation:
                 self.generation += 1
-                self._session = None
+                self._core = None
                 self._clients.clear()
 
     def move(self, bucket: str, region: str) -> bool:
@@ -125,7 +115,7 @@ class Connections:
         return self._settings.region is not None
 
     def _new_client(self, region: str | None, otherwise: bool) -> Any:
-        session = self.session()
+        session = self._session()
         with _CREATING:
             client = session.client("s3", **self._client_options(region, otherwise, self._settings.path_style))
             if self._settings.path_style is None and not is_aws(client.meta.endpoint_url):
@@ -170,13 +160,6 @@ class Connections:
         scope = parse_qs(signed.query).get("X-Amz-Credential", [""])[0].split("/")
         region, service = (scope[-3], scope[-2]) if len(scope) > 4 else (client.meta.region_name or "us-east-1", "s3")
         return Route(f"{signed.scheme}://{signed.netloc}", signed.path.removesuffix("/k"), region, service)
-
-
-def is_aws(url: str) -> bool:
-    """Whether an address is one of Amazon's."""
-    from urllib.parse import urlsplit
-
-    return (urlsplit(url).hostname or "").endswith(_AWS)
 
 
 def speaks_otherwise(bucket: str) -> bool:

@@ -69,7 +69,7 @@ def _at_once(service: Service, source: Place, target: Place, found: ObjectInfo, 
     except RefusedError as refused:
         _what_changed(service, source, target, found, refused, overwrite=overwrite)
         raise
-    result = answer.data.get("CopyObjectResult", answer.data)
+    result = answer.data["CopyObjectResult"]
     etag = result.get("ETag") or answer.headers.get("etag")
     # The same MD5 as its source has: nothing has to be asked again.
     if etag and (md5 := checksums.md5_of(etag)) and md5 == found.checksums.get("md5"):

@@ -57,7 +57,7 @@ def begin(service: Service, place: Place, metadata: Mapping[str, Any] | None = N
 def put_part(service: Service, place: Place, upload: str, number: int, data: memoryview) -> Part:
     """Send one part, and have the service compare it."""
     proof, name = _split(upload)
-    crc32c = f"{checksums.crc32c(data):08x}"
+    crc32c = checksums.crc32c(data)
     params: dict[str, Any] = service.settings.reading() | {"PartNumber": number + 1, "UploadId": name}
     params["ChecksumCRC32C"] = checksums.to_header(crc32c)
     answer = service.call("UploadPart", place, data, **params)
@@ -78,7 +78,7 @@ def copy_part(
     asked |= {"PartNumber": number + 1, "UploadId": _split(upload)[1]}
     asked["CopySourceRange"] = f"bytes={start}-{start + size - 1}"
     answer = service.call("UploadPartCopy", place, **asked)
-    result = answer.data.get("CopyPartResult", answer.data)
+    result = answer.data["CopyPartResult"]
     crc32c = checksums.to_hex(result.get("ChecksumCRC32C", ""))
     return Part(number, size, result.get("ETag", ""), {"crc32c": crc32c} if crc32c else {})
 
@@ -116,7 +116,7 @@ def parts(service: Service, place: Place, upload: str) -> list[Part]:
         found += [_listed(one) for one in page.get("Parts", ())]
         if not page.get("IsTruncated"):
             return found
-        asked["PartNumberMarker"] = page["NextPartNumberMarker"]
+        asked["PartNumberMarker"] = page["Parts"][-1]["PartNumber"]
 
 
 def _listed(one: Mapping[str, Any]) -> Part:
@@ -260,7 +260,7 @@ def put(service: Service, place: Place, first: bytes | bytearray, data: BinaryIO
         crc = 0
         while first:
             view = memoryview(first)[: _size_of_part(len(sent))]
-            crc = checksums.crc32c(view, crc)
+            crc = CRC32C.extend(crc, view)
             sent.append(put_part(service, place, upload, len(sent), view))
             # What was read beyond the part, to find out whether there is more, begins the next.
             rest = bytes(memoryview(first)[len(view) :])

@@ -49,6 +49,7 @@ class Sdk:
             botocore.exceptions.BotoCoreError: No credentials, and the like.
         """
         from botocore import exceptions
+        from botocore.parsers import ResponseParserError
 
         client = self._connections.client(place.bucket)
         where = {"Bucket": place.bucket} | ({"Key": place.key} if place.key else {})
@@ -57,7 +58,7 @@ class Sdk:
             said = getattr(client, _CAPITAL.sub("_", operation).lower())(**where, **sent, **params)
         except exceptions.ClientError as error:
             raise _refused(error.response) from None
-        except (exceptions.HTTPClientError, exceptions.ResponseParserError) as error:
+        except (exceptions.HTTPClientError, ResponseParserError) as error:
             raise lost(error) from None
         meta = said.pop("ResponseMetadata", {})
         stream = said.pop("Body", None)
@@ -86,8 +87,7 @@ class _Content:
 
 def lost(error: Exception) -> LostError:
     """What an error of the network says, without the address that it was sent to, which may be signed."""
-    name = type(error).__name__
-    text = str(error).lower()
+    name, text = type(error).__name__, str(error).lower()
     if "certificate" in text:
         return LostError("the certificate of the service is not trusted", reached=False, final=True)
     if "NameResolution" in name or "name resolution" in text or "getaddrinfo" in text or "name or service" in text:

@@ -8,7 +8,9 @@ import time
 from typing import Any
 
 from mercury_s3.answers import Answer, LostError, RefusedError
-from mercury_s3.connections import Connections, is_aws, speaks_otherwise
+from mercury_s3.connections import Connections, speaks_otherwise
+from mercury_s3.environment import is_aws
+from mercury_s3.places import Place
 from mercury_s3.sdk import Sdk
 from mercury_s3.wire import Wire
 
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeVar
 
-    from mercury_s3.places import Place
     from mercury_s3.settings import Settings
 
     T = TypeVar("T")
@@ -123,13 +124,28 @@ class Service:
             botocore.exceptions.BotoCoreError: No credentials, and the like.
         """
         connections = self.connections
-        wired = (
-            self.settings.transport == "auto" and Wire.serves(operation) and not speaks_otherwise(place.bucket)
-        ) and not (isinstance(source := params.get("CopySource"), dict) and speaks_otherwise(source["Bucket"]))
-        plane = self._wire if wired else self._sdk
-        return self.trying(
-            place.bucket, lambda tries: plane.send(operation, place, body, params, tries.patience), connections
-        )
+        buckets = (place.bucket, *([params["CopySource"]["Bucket"]] if "CopySource" in params else []))
+        plain = self.settings.transport == "auto" and not any(map(speaks_otherwise, buckets))
+        plane: Wire | Sdk = self._wire if plain else self._sdk
+
+        def once(tries: Tries) -> Answer:
+            try:
+                return plane.send(operation, place, body, params, tries.patience)
+            except RefusedError as refused:
+                if operation == "HeadObject" and refused.status in (400, 403) and refused.code.isdigit():
+                    self._say_why(plane, place, tries)
+                raise
+
+        return self.trying(place.bucket, once, connections)
+
+    def _say_why(self, plane: Wire | Sdk, place: Place, tries: Tries) -> None:
+        """Raise what an answer to HEAD has no room for: that credentials are wrong, or have expired."""
+        asked = self.settings.reading() | {"MaxKeys": 1, "Prefix": place.key}
+        try:
+            plane.send("ListObjectsV2", Place(place.bucket, ""), None, asked, tries.patience)
+        except RefusedError as refused:
+            if refused.code not in ("AccessDenied", "403"):
+                raise
 
     def trying(self, bucket: str, once: Callable[[Tries], T], connections: Connections | None = None) -> T:
         """Do what `once` does until it succeeds.

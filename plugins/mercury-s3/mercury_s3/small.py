@@ -46,14 +46,15 @@ def block(data: BinaryIO, size: int) -> bytes | bytearray:
     return held
 
 
-def put(service: Service, place: Place, body: memoryview, *, overwrite: bool) -> ObjectInfo:
+def put(service: Service, place: Place, content: bytes | bytearray, *, overwrite: bool) -> ObjectInfo:
     """Send an object whole.
 
     Raises:
         ObjectExistsError: Something is there, and `overwrite` is False.
         VerificationError: What arrived is not what was sent.
     """
-    crc32c = f"{checksums.crc32c(body):08x}"
+    crc32c = checksums.crc32c(content)
+    body = memoryview(content)
     params = service.settings.writing() | {"ChecksumCRC32C": checksums.to_header(crc32c)}
     try:
         if overwrite:

@@ -140,7 +140,7 @@ class S3Store:
         with self._translated("write", uri):
             first = small.block(data, multipart.PART + 1)
             if len(first) <= multipart.PART:
-                return small.put(self._service, place, memoryview(first), overwrite=overwrite)
+                return small.put(self._service, place, first, overwrite=overwrite)
             return multipart.put(self._service, place, first, data, overwrite=overwrite)
 
     def get(self, uri: str, path: Path) -> None:

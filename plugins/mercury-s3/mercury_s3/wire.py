@@ -1,42 +1,62 @@
-"""Requests that are signed and sent here: for content, where boto3 costs several milliseconds of CPU for each."""
+"""Requests that are built, signed and sent here, since boto3 takes several milliseconds of CPU for each.
+
+All that is not here, and every endpoint that is not a plain one, is left to boto3 (`mercury_s3.sdk`).
+"""
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from threading import Lock
 from typing import Any
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, urlsplit
 
-from mercury_s3.answers import Answer, LostError, fields_of, refused_by
-from mercury_s3.sdk import lost
+from mercury_s3 import documents
+from mercury_s3.answers import Answer, LostError, RefusedError
+from mercury_s3.channels import Channels
+from mercury_s3.signing import NOTHING, UNSIGNED, signed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
-    from mercury_s3.connections import Connections, Route
+    from mercury_s3.channels import Response
+    from mercury_s3.connections import Connections
+    from mercury_s3.environment import Route
     from mercury_s3.places import Place
     from mercury_s3.settings import Settings
 
-_METHODS = {
-    "CopyObject": "PUT",
-    "DeleteObject": "DELETE",
-    "GetObject": "GET",
-    "HeadObject": "HEAD",
-    "PutObject": "PUT",
-    "UploadPart": "PUT",
-    "UploadPartCopy": "PUT",
+_OPERATIONS = {
+    "AbortMultipartUpload": ("DELETE", ()),
+    "CompleteMultipartUpload": ("POST", ()),
+    "CopyObject": ("PUT", ()),
+    "CreateMultipartUpload": ("POST", (("uploads", ""),)),
+    "DeleteObject": ("DELETE", ()),
+    "DeleteObjects": ("POST", (("delete", ""),)),
+    "GetObject": ("GET", ()),
+    "HeadObject": ("HEAD", ()),
+    "ListObjectsV2": ("GET", (("encoding-type", "url"), ("list-type", "2"))),
+    "ListParts": ("GET", ()),
+    "PutObject": ("PUT", ()),
+    "UploadPart": ("PUT", ()),
+    "UploadPartCopy": ("PUT", ()),
 }
 _HEADERS = {
     "ACL": "x-amz-acl",
+    "CacheControl": "cache-control",
     "ChecksumAlgorithm": "x-amz-checksum-algorithm",
     "ChecksumCRC32C": "x-amz-checksum-crc32c",
     "ChecksumMode": "x-amz-checksum-mode",
+    "ChecksumType": "x-amz-checksum-type",
+    "ContentDisposition": "content-disposition",
+    "ContentEncoding": "content-encoding",
+    "ContentLanguage": "content-language",
+    "ContentType": "content-type",
     "CopySource": "x-amz-copy-source",
     "CopySourceIfMatch": "x-amz-copy-source-if-match",
     "CopySourceRange": "x-amz-copy-source-range",
     "IfMatch": "if-match",
     "IfNoneMatch": "if-none-match",
-    "MetadataDirective": "x-amz-metadata-directive",
     "Range": "range",
     "RequestPayer": "x-amz-request-payer",
     "SSEKMSKeyId": "x-amz-server-side-encryption-aws-kms-key-id",
@@ -45,11 +65,26 @@ _HEADERS = {
     "Tagging": "x-amz-tagging",
     "TaggingDirective": "x-amz-tagging-directive",
 }
-_QUERY = {"PartNumber": "partNumber", "UploadId": "uploadId"}
-_BLOCK = 1 << 20
-_SMALL = 1 << 16
-_NOTHING = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"  # the SHA-256 of no bytes
-_UNSIGNED = "UNSIGNED-PAYLOAD"
+_QUERY = {
+    "ContinuationToken": "continuation-token",
+    "Delimiter": "delimiter",
+    "MaxKeys": "max-keys",
+    "PartNumber": "partNumber",
+    "PartNumberMarker": "part-number-marker",
+    "Prefix": "prefix",
+    "UploadId": "uploadId",
+}
+_ROOTS = {
+    "CompleteMultipartUpload": "CompleteMultipartUploadResult",
+    "CopyObject": "CopyObjectResult",
+    "CreateMultipartUpload": "InitiateMultipartUploadResult",
+    "ListObjectsV2": "ListBucketResult",
+    "ListParts": "ListPartsResult",
+    "UploadPartCopy": "CopyPartResult",
+}
+#: While the service does these, it may be silent.
+_LONG = ("CompleteMultipartUpload", "CopyObject", "UploadPartCopy")
+_LONGEST_ANSWER = 16 << 20  # a thousand names of a thousand bytes, percent-encoded, fit
 _LOCAL = ("localhost", "127.0.0.1", "::1")
 
 
@@ -60,178 +95,101 @@ class Wire:
         """Ask with the credentials and routes of `connections`."""
         self._connections, self._settings = connections, settings
         self._lock = Lock()
-        self._pools: dict[str, Any] = {}
-        self._signing: tuple[Any, Any] = (None, None)
-
-    @staticmethod
-    def serves(operation: str) -> bool:
-        """Whether it knows an operation."""
-        return operation in _METHODS
+        self._channels: dict[str, Channels] = {}
 
     def send(
         self, operation: str, place: Place, body: memoryview | None, params: Mapping[str, Any], patience: float
     ) -> Answer:
         """One try; see `mercury_s3.sdk.Sdk.send`."""
         route = self._connections.route(place.bucket)
-        target = f"{route.prefix}/{quote(place.key, safe='/~')}"
-        query = "&".join(f"{_QUERY[name]}={quote(str(params[name]), safe='~')}" for name in _QUERY if name in params)
-        if query:
-            target += f"?{query}"
-        headers = {"host": urlsplit(route.address).netloc}
-        headers |= {_HEADERS[name]: _said(value) for name, value in params.items() if name in _HEADERS}
-        method = _METHODS[operation]
-        headers = self._signed(method, target, headers, route, body)
-        if method == "PUT":
-            headers["content-length"] = str(body.nbytes if body is not None else 0)
-        headers["accept-encoding"] = "identity"
-        if "Copy" in operation:
-            patience = self._settings.timeout  # the service copies while it is waited for
-        return self._exchange(operation, route, method, target, headers, body, patience)
+        method, fixed = _OPERATIONS[operation]
+        headers = {"host": urlsplit(route.address).netloc} | _headers(params)
+        document = _document(operation, params)
+        if document is not None:
+            headers["content-md5"] = base64.b64encode(hashlib.md5(document, usedforsecurity=False).digest()).decode()
+            body = memoryview(document)
+        target = _target(route, place.key, fixed, params)
+        keys = self._connections.credentials()
+        if keys is not None:
+            digest = hashlib.sha256(document).hexdigest() if document is not None else _digest(route, body)
+            headers = signed(method, target, headers, keys, region=route.region, service=route.service, digest=digest)
+        if operation in _LONG:
+            patience = max(patience, self._settings.timeout)
+        response = self._channel(route.address).request(method, target, headers, body, patience)
+        if operation == "GetObject" and response.status in (200, 206):
+            return Answer(response.headers, {}, response, response.status)
+        return _read(operation, response)
 
-    def _exchange(
-        self,
-        operation: str,
-        route: Route,
-        method: str,
-        target: str,
-        headers: dict[str, str],
-        body: memoryview | None,
-        patience: float,
-    ) -> Answer:
-        from urllib3 import Timeout
-        from urllib3.exceptions import HTTPError
-
-        try:
-            response = self._pool(route.address).urlopen(
-                method,
-                target,
-                body=_blocks(body) if body is not None else None,
-                headers=headers,
-                retries=False,
-                redirect=False,
-                assert_same_host=False,
-                preload_content=False,
-                decode_content=False,
-                timeout=Timeout(connect=min(10.0, patience), read=patience),
-            )
-            found = {name.lower(): value for name, value in response.headers.items()}
-            if operation == "GetObject" and response.status in (200, 206):
-                return Answer(found, {}, _Content(response), response.status)
-            text = response.read(_SMALL) if method != "HEAD" else b""
-            if response.read(1):  # nothing that is expected here is longer
-                response.close()
-            response.release_conn()
-        except (HTTPError, OSError) as error:
-            raise lost(error) from None
-        if response.status >= 300:
-            raise refused_by(response.status, found, text)
-        data = fields_of(text) if text else {}
-        if data.get("") == "Error":
-            raise refused_by(500, found, text)  # a copy that failed after the status was sent
-        if "Copy" in operation and not data:
-            raise LostError("what it answered is not that of an S3 service")
-        return Answer(found, data, None, response.status)
-
-    def _pool(self, address: str) -> Any:
-        pool = self._pools.get(address)
-        if pool is None:
+    def _channel(self, address: str) -> Channels:
+        found = self._channels.get(address)
+        if found is None:
             with self._lock:
-                pool = self._pools.get(address)
-                if pool is None:
-                    pool = self._pools[address] = self._new_pool(address)
-        return pool
-
-    def _new_pool(self, address: str) -> Any:
-        import urllib.request
-
-        import urllib3
-
-        scheme, host = address.split("://")[0], urlsplit(address).hostname or ""
-        options: dict[str, Any] = {"maxsize": self._settings.max_concurrency}
-        if scheme == "https":
-            options |= {"cert_reqs": "CERT_REQUIRED", "ca_certs": self._connections.verify()}
-        proxy = urllib.request.getproxies().get(scheme)
-        if proxy and not urllib.request.proxy_bypass(host):
-            url = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
-            if url.username:
-                user = f"{unquote(url.username)}:{unquote(url.password or '')}"
-                options["proxy_headers"] = urllib3.make_headers(proxy_basic_auth=user)
-            manager: Any = urllib3.ProxyManager(f"{url.scheme}://{url.netloc.rpartition('@')[2]}", **options)
-        else:
-            manager = urllib3.PoolManager(**options)
-        return manager.connection_from_url(address)
-
-    def _signed(
-        self, method: str, target: str, headers: dict[str, str], route: Route, body: memoryview | None
-    ) -> dict[str, str]:
-        """The headers with a signature (AWS Signature Version 4)."""
-        frozen = self._connections.credentials()
-        if frozen is None:
-            return headers
-        from awscrt import auth, http
-
-        seen, provider = self._signing
-        if seen != frozen:
-            provider = auth.AwsCredentialsProvider.new_static(frozen.access_key, frozen.secret_key, frozen.token)
-            self._signing = (frozen, provider)
-        config = auth.AwsSigningConfig(
-            algorithm=auth.AwsSigningAlgorithm.V4,
-            signature_type=auth.AwsSignatureType.HTTP_REQUEST_HEADERS,
-            credentials_provider=provider,
-            region=route.region,
-            service=route.service,
-            use_double_uri_encode=False,
-            should_normalize_uri_path=False,
-            signed_body_value=_digest(route, body),
-            signed_body_header_type=auth.AwsSignedBodyHeaderType.X_AMZ_CONTENT_SHA_256,
-            omit_session_token=False,
-        )
-        request = http.HttpRequest(method, target, http.HttpHeaders(list(headers.items())))
-        auth.aws_sign_request(request, config).result()
-        return dict(request.headers)
+                found = self._channels.get(address)
+                if found is None:
+                    most = self._settings.max_concurrency
+                    found = self._channels[address] = Channels(address, self._connections.certificates, most)
+        return found
 
 
-class _Content:
-    def __init__(self, response: Any) -> None:
-        self._response = response
+def _read(operation: str, response: Response) -> Answer:
+    text = b"" if operation == "HeadObject" else response.read(_LONGEST_ANSWER)
+    # While a service copies it sends blanks, so that the connection is not taken for dead.
+    root, data = documents.parsed(text.strip())
+    if response.status >= 300 or root == "Error":
+        # With a status that says that all went well, it failed after that was sent.
+        status = response.status if response.status >= 300 else 500
+        refused = RefusedError(status, data.get("Code") or str(status), data.get("Message", ""), response.headers)
+        refused.named_region = data.get("Region")
+        raise refused
+    if root != _ROOTS.get(operation, root):
+        raise LostError("what it answered is not that of an S3 service")
+    if operation in ("CopyObject", "UploadPartCopy"):
+        data = {root: data}
+    elif operation == "ListObjectsV2":
+        data = documents.listing(data)
+    elif operation == "ListParts":
+        data = documents.parts(data)
+    elif operation == "CreateMultipartUpload":
+        for name in ("ChecksumAlgorithm", "ChecksumType"):
+            data[name] = response.headers.get(_HEADERS[name])
+    return Answer(response.headers, data, None, response.status)
 
-    def readinto(self, buffer: memoryview, /) -> int:
-        from urllib3.exceptions import HTTPError
 
-        try:
-            block = self._response.read(len(buffer))
-        except (HTTPError, OSError) as error:
-            raise lost(error) from None
-        buffer[: len(block)] = block
-        return len(block)
+def _headers(params: Mapping[str, Any]) -> dict[str, str]:
+    headers = {}
+    for name, value in params.items():
+        if name == "CopySource":
+            headers[_HEADERS[name]] = quote(f"{value['Bucket']}/{value['Key']}", safe="/~")
+        elif name in _HEADERS:
+            headers[_HEADERS[name]] = str(value)
+        elif name == "Metadata":
+            headers |= {f"x-amz-meta-{own}": said for own, said in value.items()}
+    return headers
 
-    def close(self) -> None:
-        self._response.close()
+
+def _target(route: Route, key: str, fixed: tuple[tuple[str, str], ...], params: Mapping[str, Any]) -> str:
+    path = f"{route.prefix}/{quote(key, safe='/~')}" if key else route.prefix or "/"
+    asked = [(_QUERY[name], str(value)) for name, value in params.items() if name in _QUERY]
+    query = "&".join(f"{name}={quote(value, safe='~')}" for name, value in sorted((*fixed, *asked)))
+    return f"{path}?{query}" if query else path
 
 
-def _blocks(body: memoryview) -> Iterator[memoryview]:
-    """In blocks, since a socket's time limit is one for each."""
-    for start in range(0, body.nbytes, _BLOCK):
-        yield body[start : start + _BLOCK]
+def _document(operation: str, params: Mapping[str, Any]) -> bytes | None:
+    if operation == "DeleteObjects":
+        return documents.deletion(params["Delete"])
+    if operation == "CompleteMultipartUpload":
+        return documents.completion(params["MultipartUpload"])
+    return None
 
 
 def _digest(route: Route, body: memoryview | None) -> str:
-    """What stands for the body in the signature.
+    """What stands for the content in the signature.
 
-    The checksum that is sent with a body is signed, and TLS guards the body itself; without TLS, only a signature of
-    its SHA-256 does.
+    The checksum that is sent with it is signed, and TLS guards the rest; without TLS, only its SHA-256 does.
     """
     if body is None:
-        return _NOTHING
+        return NOTHING
     parts = urlsplit(route.address)
     if parts.scheme == "https" or parts.hostname in _LOCAL:
-        return _UNSIGNED
-    from hashlib import sha256
-
-    return sha256(body).hexdigest()
-
-
-def _said(value: Any) -> str:
-    if isinstance(value, dict):  # the source of a copy
-        return quote(f"{value['Bucket']}/{value['Key']}", safe="/~")
-    return str(value)
+        return UNSIGNED
+    return hashlib.sha256(body).hexdigest()
