@@ -21,7 +21,7 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
 
 class Result(NamedTuple):
@@ -78,8 +78,12 @@ def compare(
     env: Mapping[str, str] | None = None,
     setup: Callable[[str], None] | None = None,
     cwd: str | None = None,
+    check: Callable[[str, int], None] | None = None,
+    optional: Collection[str] = (),
 ) -> dict[str, Result]:
     """Run every command once unmeasured (caches, bytecode), then all of them by turns, `rounds` times.
+
+    Each round begins with another command, so that none always follows the same one.
 
     Args:
         commands: Name to program and arguments.
@@ -87,21 +91,38 @@ def compare(
         env: Added to this process's environment, for all of them.
         setup: Called with the name before each run, unmeasured: removes what the last one wrote.
         cwd: Where to run them.
+        check: Called with the name and the number of the round after each run, unmeasured, 0 being the one that is not
+            measured: raises RuntimeError where the command did not do its job.
+        optional: Names of those that are left out, with a word, once they fail.
 
     Returns:
         Name to medians, in the order of `commands`.
 
     Raises:
-        RuntimeError: A command failed.
+        RuntimeError: A command failed that is not optional.
     """
     samples: dict[str, list[tuple[float, float, float]]] = {name: [] for name in commands}
+
+    def once(name: str, count: int) -> None:
+        if setup is not None:
+            setup(name)
+        sample = measure(commands[name], env, cwd)
+        if check is not None:
+            check(name, count)
+        if count:
+            samples[name].append(sample)
+
     for count in range(rounds + 1):
-        for name, command in commands.items():
-            if setup is not None:
-                setup(name)
-            sample = measure(command, env, cwd)
-            if count:
-                samples[name].append(sample)
+        names = list(samples)
+        first = count % len(names)
+        for name in names[first:] + names[:first]:
+            try:
+                once(name, count)
+            except RuntimeError as error:
+                if name not in optional:
+                    raise
+                print(f"{name} is left out: {str(error).strip().splitlines()[-1]}")
+                del samples[name]
     results = {}
     for name, taken in samples.items():
         walls, cpus, peaks = zip(*taken, strict=True)
@@ -115,6 +136,8 @@ def print_ratios(
     limits: Mapping[str, float] | None = None,
     peak_limits: Mapping[str, float] | None = None,
     title: str = "",
+    cpu_limits: Mapping[str, float] | None = None,
+    most_peak: float | None = None,
 ) -> bool:
     """Print a table of the results, with ours as a multiple of each, and say which limits hold.
 
@@ -124,26 +147,34 @@ def print_ratios(
         limits: Peer to the largest allowed ratio of our wall time to its wall time.
         peak_limits: Peer to the largest allowed ratio of our peak memory to its peak memory.
         title: Printed above.
+        cpu_limits: Peer to the largest allowed ratio of our processor time to its processor time.
+        most_peak: The most MiB of memory that ours may have at its peak.
 
     Returns:
         Whether every limit holds.
     """
-    limits, peak_limits, kept = limits or {}, peak_limits or {}, True
+    limits, peak_limits, cpu_limits, kept = limits or {}, peak_limits or {}, cpu_limits or {}, True
     if title:
         print(f"\n{title}")
     width = max(len(name) for name in results)
-    print(f"{'':{width}}  {'wall ms':>9} {'(min … max)':>17} {'cpu ms':>9} {'peak MiB':>9}  {ours}/this: wall, peak")
+    columns = f"{'wall ms':>9} {'(min … max)':>17} {'cpu ms':>9} {'peak MiB':>9}"
+    print(f"{'':{width}}  {columns}  {ours}/this: wall, cpu, peak")
+    mine = results[ours]
     for name, one in results.items():
         spread = f"{min(one.walls) * 1e3:.1f} … {max(one.walls) * 1e3:.1f}"
         line = f"{name:{width}}  {one.wall * 1e3:9.1f} {spread:>17} {one.cpu * 1e3:9.1f} {one.peak:9.1f}"
         if name != ours:
             for ratio, limit in (
-                (results[ours].wall / one.wall, limits.get(name)),
-                (results[ours].peak / one.peak, peak_limits.get(name)),
+                (mine.wall / one.wall, limits.get(name)),
+                (mine.cpu / one.cpu if one.cpu else float("inf"), cpu_limits.get(name)),
+                (mine.peak / one.peak, peak_limits.get(name)),
             ):
                 line += f"  {ratio:6.2f}"
                 if limit is not None:
                     kept = kept and ratio <= limit
                     line += f" (<= {limit}: {'kept' if ratio <= limit else 'MISSED'})"
-        print(line)
+        elif most_peak is not None:
+            kept = kept and one.peak <= most_peak
+            line += f"  (peak <= {most_peak} MiB: {'kept' if one.peak <= most_peak else 'MISSED'})"
+        print(line, flush=True)
     return kept
