@@ -20,7 +20,7 @@ _BLOCK = 1 << 20
 
 def fetch(service: Service, place: Place, path: Path) -> None:
     """Write an object to `path`; see `mercury_core.contracts.Store.get`."""
-    with Reading(service, place, 0, None, None) as data:
+    with Reading(service, place, 0, None, None, told=True) as data:
         data.begin()
         told = checksums.whole(data.headers, place.bucket)
         best = [name for name in checksums.ALGORITHMS if name in told][:1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from email.utils import parsedate_to_datetime
+from itertools import chain
 from typing import Any
 
 from mercury_core.contracts import ObjectInfo
@@ -15,6 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from mercury_s3.answers import Answer
     from mercury_s3.service import Service
 
 #: As many as a service lists, or deletes, at a time.
@@ -69,10 +71,15 @@ def below(service: Service, uri: str) -> Iterator[ObjectInfo]:
     """Every object below a URI."""
     place = prefix_of(uri)
     prefix = _prefix(place)
-    for page in _pages(service, uri, place.bucket, Prefix=prefix):
-        for found in page.get("Contents", ()):
-            if found["Key"] != prefix:  # an object that stands for the directory itself
-                yield _listed(place.bucket, found)
+    pages = _pages(service, uri, place.bucket, Prefix=prefix)
+    first = next(pages)
+    found = (one for page in chain([first], pages) for one in page.data.get("Contents", ()))
+    if first.headers.get("server", "").startswith("SeaweedFS"):
+        # It gives "a/b" before "a.b", as its directories have it: here, that takes the memory of all names.
+        found = iter(sorted(found, key=lambda one: str.encode(one["Key"])))
+    for one in found:
+        if one["Key"] != prefix:  # an object that stands for the directory itself
+            yield _listed(place.bucket, one)
 
 
 def level(service: Service, uri: str) -> Iterator[ObjectInfo | str]:
@@ -80,8 +87,8 @@ def level(service: Service, uri: str) -> Iterator[ObjectInfo | str]:
     place = prefix_of(uri)
     prefix = _prefix(place)
     for page in _pages(service, uri, place.bucket, Prefix=prefix, Delimiter="/"):
-        folders = [one["Prefix"] for one in page.get("CommonPrefixes", ())]
-        objects = {one["Key"]: one for one in page.get("Contents", ()) if one["Key"] != prefix}
+        folders = [one["Prefix"] for one in page.data.get("CommonPrefixes", ())]
+        objects = {one["Key"]: one for one in page.data.get("Contents", ()) if one["Key"] != prefix}
         for name in sorted((*folders, *objects), key=str.encode):
             yield _listed(place.bucket, objects[name]) if name in objects else Place(place.bucket, name).uri
 
@@ -90,14 +97,14 @@ def _prefix(place: Place) -> str:
     return place.key if not place.key or place.key.endswith("/") else f"{place.key}/"
 
 
-def _pages(service: Service, uri: str, bucket: str, **asked: Any) -> Iterator[Mapping[str, Any]]:
+def _pages(service: Service, uri: str, bucket: str, **asked: Any) -> Iterator[Answer]:
     asked |= service.settings.reading()
     while True:
         with translated("list", uri, service.settings):
-            page = service.call("ListObjectsV2", Place(bucket, ""), **asked).data
+            page = service.call("ListObjectsV2", Place(bucket, ""), **asked)
         yield page
-        token = page.get("NextContinuationToken")
-        if not page.get("IsTruncated") or not token:
+        token = page.data.get("NextContinuationToken")
+        if not page.data.get("IsTruncated") or not token:
             return
         asked["ContinuationToken"] = token
 

@@ -38,8 +38,11 @@ def reader(service: Service, place: Place, start: int, end: int | None, version:
 class Reading(io.RawIOBase):
     """A range of an object."""
 
-    def __init__(self, service: Service, place: Place, start: int, end: int | None, version: str | None) -> None:
-        """Ask for nothing yet."""
+    def __init__(
+        self, service: Service, place: Place, start: int, end: int | None, version: str | None, *, told: bool = False
+    ) -> None:
+        """Ask for nothing yet; `told` for the checksums of the object, in its headers."""
+        self._told = told
         self._service, self._place = service, place
         self._at, self._end, self._version = start, end, version
         self._pinned = version is not None
@@ -82,7 +85,7 @@ class Reading(io.RawIOBase):
         params = self._service.settings.reading()
         if self._at or self._end is not None:
             params["Range"] = f"bytes={self._at}-{'' if self._end is None else self._end - 1}"
-        else:
+        elif self._told:
             params["ChecksumMode"] = "ENABLED"
         if self._version is not None:
             params["IfMatch"] = self._version
@@ -119,6 +122,16 @@ class Reading(io.RawIOBase):
             self._at += count
             self._tries = None
             return count
+
+    def readall(self) -> bytes:
+        """All that is left."""
+        if self._end is None:
+            return super().readall()
+        held = bytearray(max(self._end - self._at, 0))
+        view, done = memoryview(held), 0
+        while count := self.readinto(view[done:]):
+            done += count
+        return bytes(view[:done])
 
     def _go_on(self) -> Body:
         with translated("read", self._place.uri, self._service.settings):

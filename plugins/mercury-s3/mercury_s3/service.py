@@ -11,6 +11,7 @@ from mercury_s3.answers import Answer, LostError, RefusedError
 from mercury_s3.connections import Connections, speaks_otherwise
 from mercury_s3.environment import is_aws
 from mercury_s3.places import Place
+from mercury_s3.rapid import Rapid
 from mercury_s3.sdk import Sdk
 from mercury_s3.wire import Wire
 
@@ -94,6 +95,14 @@ class Service:
             found = self._conditions[operation, bucket] = True
         return found
 
+    def knows_md5(self, bucket: str) -> bool:
+        """Whether the ETags of a bucket are known to be MD5."""
+        return bucket in self._rapid.told_by_md5
+
+    def learn_md5(self, bucket: str) -> None:
+        """Remember that an ETag of this bucket was the MD5 of what was written."""
+        self._rapid.told_by_md5.add(bucket)
+
     def learn_conditions(self, operation: str, bucket: str, *, keeps: bool) -> None:
         """Remember what was found out."""
         self._conditions[operation, bucket] = keeps
@@ -101,6 +110,7 @@ class Service:
     def _open(self, connections: Connections) -> None:
         self._connections = connections
         self._sdk, self._wire = Sdk(connections), Wire(connections, self.settings)
+        self._rapid = Rapid(connections, self.settings)
 
     @property
     def connections(self) -> Connections:
@@ -128,7 +138,17 @@ class Service:
         plain = self.settings.transport == "auto" and not any(map(speaks_otherwise, buckets))
         plane: Wire | Sdk = self._wire if plain else self._sdk
 
+        rapid = self._rapid if plain and self._rapid.serves(operation, place, body, params) else None
+
         def once(tries: Tries) -> Answer:
+            if rapid is not None and tries.number == 1:
+                try:
+                    answer = rapid.send(place, body, params)
+                except LostError:
+                    tries.lost = True
+                else:
+                    if answer is not None:
+                        return answer
             try:
                 return plane.send(operation, place, body, params, tries.patience)
             except RefusedError as refused:

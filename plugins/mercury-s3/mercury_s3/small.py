@@ -94,8 +94,11 @@ def _proven(
         if told["crc32c"] != crc32c:
             service.call("DeleteObject", place, **service.settings.reading())
             raise VerificationError(place.uri, f"CRC-32C {crc32c}", told["crc32c"])
+        if not service.knows_md5(place.bucket) and told.get("md5") == _md5(body):
+            service.learn_md5(place.bucket)
         return {"crc32c": crc32c}
     if "md5" in told and told["md5"] == _md5(body):
+        service.learn_md5(place.bucket)
         return {"crc32c": crc32c, "md5": told["md5"]}
     return {}
 

@@ -177,6 +177,9 @@ class S3Store:
         waiting: dict[str, list[Place]] = {}
         for uri in uris:
             place = place_of(uri)
+            if _is_unwritable(place.key):
+                self.delete(uri)
+                continue
             many = waiting.setdefault(place.bucket, [])
             many.append(place)
             if len(many) == listing.PAGE:
@@ -283,3 +286,8 @@ class S3Store:
 
     def _translated(self, action: str, uri: str) -> Any:
         return translated(action, uri, self._service.settings)
+
+
+def _is_unwritable(key: str) -> bool:
+    """Whether XML has no way to write a key."""
+    return any((c < " " and c not in "\t\n\r") or c in "\ufffe\uffff" for c in key)
