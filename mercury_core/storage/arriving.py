@@ -55,11 +55,16 @@ def check_size(stored: ObjectInfo, size: int) -> None:
 
 
 class Sent:
-    """Counts the bytes of one file as they arrive, and gives up where the copy is given up."""
+    """Counts the bytes of one file as they arrive, and gives up where the copy is given up.
+
+    Attributes:
+        size: Bytes so far.
+        resumed: Whether an earlier copy had brought some of them.
+    """
 
     def __init__(self, pool: Pool, watch: Watch) -> None:
         self._pool, self._watch, self._lock = pool, watch, Lock()
-        self.size = 0
+        self.size, self.resumed = 0, False
 
     def told(self, size: int) -> None:
         """Count some more."""

@@ -22,6 +22,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from mercury_core.storage.journal import Journal
+
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS)
 # Some file systems cannot bring a directory to the disk by itself, and some directories may be written but not opened.
 _NO_SYNC = (errno.EINVAL, errno.EBADF, errno.EACCES, errno.ENOTSUP, errno.EISDIR)
@@ -38,7 +40,9 @@ def is_temporary(name: str) -> bool:
 
 
 @contextmanager
-def atomic_file(path: str | os.PathLike[str], overwrite: bool = True) -> Iterator[Path]:
+def atomic_file(
+    path: str | os.PathLike[str], overwrite: bool = True, *, journal: Journal | None = None
+) -> Iterator[Path]:
     """Write a file, whole or not at all.
 
     Directories above it are made. A symbolic link is followed: what it points to is replaced. The permissions are those
@@ -48,6 +52,8 @@ def atomic_file(path: str | os.PathLike[str], overwrite: bool = True) -> Iterato
     Args:
         path: The file, a path or a ``file:`` URI.
         overwrite: Whether an existing file is replaced. Where it is not, that holds under a race as well.
+        journal: What is done of it; then the body may find what an earlier one wrote, and what it wrote may be kept
+            when it fails.
 
     Yields:
         An empty file beside it, to be written in the body: it has the ending of `path`, and becomes `path` when the
@@ -70,7 +76,7 @@ def atomic_file(path: str | os.PathLike[str], overwrite: bool = True) -> Iterato
         _check_target(target, shown, overwrite)
         if target.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        slot = slots.take(target, directory=False)
+        slot = (journal or slots).take(target, directory=False)
     except OSError as error:
         raise refusal(error, "write", shown) from error
     try:
@@ -79,9 +85,12 @@ def atomic_file(path: str | os.PathLike[str], overwrite: bool = True) -> Iterato
         with _publishing(shown):
             _sync(slot.path)
             _publish_file(slot.path, target, overwrite)
-    except BaseException:
-        slot.path.unlink(missing_ok=True)
+    except BaseException as error:
+        if not _keeps(journal, error):
+            slot.path.unlink(missing_ok=True)
         raise
+    else:
+        _keeps(journal)
     finally:
         slot.close()
     with _publishing(shown):
@@ -89,7 +98,9 @@ def atomic_file(path: str | os.PathLike[str], overwrite: bool = True) -> Iterato
 
 
 @contextmanager
-def atomic_directory(path: str | os.PathLike[str], overwrite: bool = False) -> Iterator[Path]:
+def atomic_directory(
+    path: str | os.PathLike[str], overwrite: bool = False, *, journal: Journal | None = None
+) -> Iterator[Path]:
     """Write a directory with all that is in it, whole or not at all.
 
     Directories above it are made. A symbolic link is followed. An old directory is exchanged with the new one in one
@@ -99,6 +110,8 @@ def atomic_directory(path: str | os.PathLike[str], overwrite: bool = False) -> I
     Args:
         path: The directory, a path or a ``file:`` URI.
         overwrite: Whether what is there is replaced, with all that is in it.
+        journal: What is done of it; then the body may find what an earlier one wrote, what it wrote may be kept when it
+            fails, and it brings its files to the disk itself.
 
     Yields:
         An empty directory beside it, to be filled in the body: it becomes `path` when the body ends.
@@ -115,19 +128,22 @@ def atomic_directory(path: str | os.PathLike[str], overwrite: bool = False) -> I
             _check_target(target, shown, overwrite)
             if target.is_dir():
                 _refuse_precious(target, shown)
-            slot = slots.take(target, directory=True)
+            slot = (journal or slots).take(target, directory=True)
     except OSError as error:
         raise refusal(error, "write", shown) from error
     try:
         with _writing(slot.path, shown):
             yield slot.path
         with _publishing(shown):
-            _sync_tree(slot.path)
+            _sync_tree(slot.path, files=journal is None)
             with slots.alone(target):
                 swap.publish(slot.path, target, overwrite=overwrite)
-    except BaseException:
-        slots.remove(slot.path)
+    except BaseException as error:
+        if not _keeps(journal, error):
+            slots.remove(slot.path)
         raise
+    else:
+        _keeps(journal)
     finally:
         slot.close()
     with _publishing(shown):
@@ -173,6 +189,14 @@ def _publishing(shown: str) -> Iterator[None]:
         raise refusal(error, "write", shown) from error
 
 
+def _keeps(journal: Journal | None, error: BaseException | None = None) -> bool:
+    """Close a journal; whether what is written under it stays after an error."""
+    keep = journal is not None and error is not None and journal.keeps(error)
+    if journal is not None:
+        journal.close(keep=keep)
+    return keep
+
+
 def _check_target(target: Path, shown: str, overwrite: bool) -> None:
     if not overwrite and os.path.lexists(target):
         raise ObjectExistsError(shown)
@@ -212,9 +236,9 @@ def _claim_and_publish(beside: Path, target: Path) -> None:
         raise
 
 
-def _sync_tree(directory: Path) -> None:
-    for place, _, files in os.walk(directory):
-        for name in files:
+def _sync_tree(directory: Path, *, files: bool) -> None:
+    for place, _, names in os.walk(directory):
+        for name in names if files else ():
             if not os.path.islink(path := os.path.join(place, name)):  # noqa: PTH114, PTH118 — many files, made fast
                 _sync(Path(path))
         _sync(Path(place))

@@ -10,7 +10,7 @@ from mercury_core.contracts import ConcurrentStore, DirectoryStore
 from mercury_core.errors import ArgumentsError, StoreAccessError, UriError
 from mercury_core.storage.plan import look, namer
 from mercury_core.storage.pool import Pool
-from mercury_core.storage.sending import Sender, remove, version_of
+from mercury_core.storage.sending import DiskSender, StoreSender, remove, version_of
 from mercury_core.storage.stores import Stores
 from mercury_core.storage.uri import is_remote, join, local_path, name_of, scheme_of
 from mercury_core.storage.watch import CopyProgress as CopyProgress, Watch
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from mercury_core.contracts import Store
     from mercury_core.storage.plan import Source
+    from mercury_core.storage.sending import Sender
     from mercury_core.storage.uri import Uri
 
     Overwrite = Literal["error", "skip", "replace"]
@@ -124,8 +125,9 @@ def copy(
     if move:
         _check_movable(found)
     watch, pool = Watch(source, target, progress), Pool(_threads(source, from_store, target, to_store))
-    sender = Sender(found, from_store, to_store, target, overwrite, pool, watch)
-    sender.send(keep_versions=move)
+    kind = StoreSender if is_remote(target) else DiskSender
+    sender = kind(found, stores, target, overwrite, pool, watch, move=move)
+    sender.send()
     if move:
         _delete(found, from_store, sender)
     checksums = {

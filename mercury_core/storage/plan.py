@@ -12,7 +12,7 @@ from mercury_core.storage.uri import is_remote, join, name_of, relative_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from mercury_core.contracts import Store
 
@@ -115,6 +115,10 @@ class Names:
             fresh.append(above)
             above = above.rpartition("/")[0]
         return fresh[::-1]
+
+    def folders(self) -> Collection[str]:
+        """The names of the directories that were needed so far."""
+        return self._needed.keys()
 
     def refuse(self, name: str) -> StoreAccessError:
         """The error for a name that is taken: as a directory, or by another name that this disk takes for the same."""

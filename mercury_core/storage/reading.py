@@ -209,7 +209,7 @@ def _read(data: BinaryIO, uri: str) -> bytes:
         raise refusal(error, "read", uri) from error
 
 
-def computed(knowing: Knowing, name: str, content: bytes) -> str | None:
+def computed(knowing: Knowing, name: str, content: bytes | memoryview) -> str | None:
     """One checksum of what is in memory; None where nobody knows how to compute it."""
     if name not in DIGESTS and knowing.crc(name) is None:
         return None

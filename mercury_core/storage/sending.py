@@ -6,14 +6,16 @@ import os
 from functools import partial
 from typing import cast
 
-from mercury_core.contracts import DirectoryStore, ManyDeletingStore
+from mercury_core.contracts import DirectoryStore, ManyDeletingStore, MultipartStore
 from mercury_core.errors import ObjectExistsError, ObjectNotFoundError, StoreAccessError, UriError
+from mercury_core.storage import records
 from mercury_core.storage.atomic import atomic_directory, atomic_file
+from mercury_core.storage.journal import Journal, clear
 from mercury_core.storage.plan import Names, namer
 from mercury_core.storage.reading import Reading
-from mercury_core.storage.to_disk import KNOWN, ToDisk
-from mercury_core.storage.to_store import ToStore
-from mercury_core.storage.uri import is_remote, join, local_path, name_of
+from mercury_core.storage.to_disk import RANGE, ToDisk
+from mercury_core.storage.to_store import WHOLE, ToStore
+from mercury_core.storage.uri import join, local_path, name_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,78 +24,44 @@ if TYPE_CHECKING:
     from mercury_core.contracts import ObjectInfo, Store
     from mercury_core.storage.plan import Item, Source
     from mercury_core.storage.pool import Pool
+    from mercury_core.storage.stores import Stores
     from mercury_core.storage.watch import Watch
 
     Version = tuple[int, float | None, str | None]
+    Task = Callable[[], None]
 
 
 class Sender:
-    """Sends what is in one source to one target.
-
-    Attributes:
-        versions: What each file was like when it was listed, by name; kept only where it is asked for later.
-    """
+    """Sends what is in one source to one target."""
 
     def __init__(
-        self, source: Source, from_store: Store, to_store: Store, target: str, overwrite: str, pool: Pool, watch: Watch
+        self, source: Source, stores: Stores, target: str, overwrite: str, pool: Pool, watch: Watch, *, move: bool
     ) -> None:
-        """Send to `target`, in the threads of `pool`, and count in `watch`."""
-        self._source, self._to, self._target, self._overwrite = source, to_store, target, overwrite
-        self._pool, self._watch = pool, watch
-        self._local, self._is_single = not is_remote(target), source.single is not None
-        reading = Reading(from_store, source.uri)
-        self._disk, self._remote = ToDisk(reading, pool, watch), ToStore(reading, to_store, target, pool, watch)
-        self.versions: dict[str, Version] | None = None
+        """Send to `target`, in the threads of `pool`, and count in `watch`; for a move, remember what was sent."""
+        self._source, self._to, self._target, self._overwrite = source, stores.of(target), target, overwrite
+        self._stores, self._pool, self._watch = stores, pool, watch
+        self._from = Reading(stores.of(source.uri), source.uri)
+        self._versions: dict[str, Version] | None = {} if move else None
 
-    def send(self, *, keep_versions: bool = False) -> None:
+    def send(self) -> None:
         """Send everything; see `mercury_core.storage.copy`."""
-        self.versions = {} if keep_versions else None
-        single = self._source.single
-        if single is None:
-            self._send_tree()
-        else:
-            self._do([single], lambda item: partial(self._send_one, item, self._target))
+        raise NotImplementedError
 
-    def _send_tree(self) -> None:
-        exists, replace = self._exists(), self._overwrite == "replace"
-        if exists and self._overwrite == "error":
-            raise ObjectExistsError(self._target)
-        if self._local:
-            if not exists or replace:
-                self._stage(replace)
-            else:
-                self._fill()
-            return
-        if replace and not name_of(self._target):
-            todo = "Name something below it, or use overwrite='skip'."
-            raise UriError(self._target, "everything in it would be replaced", todo)
-        there = self._names_there() if self._overwrite == "skip" and exists else set()
-        directories = self._to if isinstance(self._to, DirectoryStore) else None
-        if directories is not None:
-            for folder in ("", *self._source.folders()):
-                directories.make_directory(join(self._target, folder) if folder else self._target)
+    def moved(self) -> Iterator[tuple[str, Version]]:
+        """What was copied, and what it was like when it was listed."""
+        there = self._watch.crcs
+        for name, version in (self._versions or {}).items():
+            if name in there or name.endswith("/"):
+                yield name, version
 
-        def task(item: Item) -> Callable[[], None] | None:
-            if item.is_mark and directories is not None:
-                directories.make_directory(join(self._target, item.name.rstrip("/")))
-                return None
-            if item.name in there:
-                self._watch.skip(item.info.size)
-                return None
-            return partial(self._send_one, item, join(self._target, item.name))
-
-        self._do(self._source.items(), task)
-        if replace:
-            self._remove_others()
-
-    def _do(self, items: Iterable[Item], task: Callable[[Item], Callable[[], None] | None]) -> None:
+    def _do(self, items: Iterable[Item], task: Callable[[Item], Task | None]) -> None:
         """Have what is to do for each file done by the threads, while the source is still being listed."""
         files = size = 0
         with self._pool as pool:
             for item in items:
                 todo = task(item)
-                if self.versions is not None and (todo is not None or item.is_mark):
-                    self.versions[item.name] = version_of(item.info)
+                if self._versions is not None and (todo is not None or item.is_mark):
+                    self._versions[item.name] = version_of(item.info)
                 if todo is not None or not item.is_mark:
                     files, size = files + 1, size + item.info.size
                 if todo is not None:
@@ -101,43 +69,59 @@ class Sender:
             self._watch.listed(files, size)
             pool.wait()
 
-    def _send_one(self, item: Item, uri: str) -> None:
-        """Send one file to its own place."""
-        if self._overwrite == "skip" and self._is_single and self._is_file(uri):
+    def _skips(self, item: Item, uri: str) -> bool:
+        """Whether a file is left as it is, and count it then; a directory is none of those that may be."""
+        skips = self._overwrite == "skip" and self._found(uri) is not None
+        if skips:
             self._watch.skip(item.info.size)
-            return
-        replace = self._overwrite == "replace"
+        return skips
+
+    def _found(self, uri: str) -> ObjectInfo | None:
         try:
-            if not self._local:
-                self._remote.send(item, uri, overwrite=replace)
-                return
-            with atomic_file(uri, overwrite=replace) as beside:
-                crc, told = self._disk.write(item.info, os.fspath(beside), uri, KNOWN)
-            self._watch.done(item.name, crc, item.info.size - told)
+            return self._to.stat(uri)
+        except ObjectNotFoundError:
+            return None
+
+
+class DiskSender(Sender):
+    """Sends to the local disk."""
+
+    def send(self) -> None:
+        """Send everything."""
+        self._disk = ToDisk(self._from, self._pool, self._watch)
+        single, replace = self._source.single, self._overwrite == "replace"
+        if single is not None:
+            if not self._skips(single, self._target):
+                self._do([single], lambda item: partial(self._send_one, item, self._target))
+        elif replace or not os.path.lexists(local_path(self._target)):
+            self._stage(replace)
+        elif self._overwrite == "skip":
+            self._fill()
+        else:
+            raise ObjectExistsError(self._target)
+
+    def _send_one(self, item: Item, uri: str) -> None:
+        """Write one file to its own place."""
+        journal = Journal(item.info.uri, RANGE)
+        large = item.info.size > WHOLE
+        try:
+            with atomic_file(uri, self._overwrite == "replace", journal=journal if large else None) as beside:
+                crc, resumed = self._disk.write(item, os.fspath(beside), uri, journal, fresh=False)
         except ObjectExistsError:
-            # Somebody put it there since we looked; but a directory is none of the files that may be skipped.
-            if self._overwrite != "skip" or not self._is_file(uri):
+            if not self._skips(item, uri):  # somebody put it there since we looked
                 raise
-            self._watch.skip(item.info.size)
-
-    def moved(self) -> Iterator[tuple[str, Version]]:
-        """What was copied, and what it was like when it was listed."""
-        there = self._watch.crcs
-        for name, version in (self.versions or {}).items():
-            if name in there or name.endswith("/"):
-                yield name, version
-
-    # --- a disk ---
+        else:
+            self._watch.done(item.name, crc, 0, resumed=resumed)
 
     def _stage(self, replace: bool) -> None:
         """Write a whole tree beside its target."""
-        names = Names(self._target)
-        with atomic_directory(self._target, overwrite=replace) as beside:
+        names, journal = Names(self._target), Journal(self._source.uri, RANGE)
+        with atomic_directory(self._target, overwrite=replace, journal=journal) as beside:
             root = os.fspath(beside)
 
-            def task(item: Item) -> Callable[[], None] | None:
+            def task(item: Item) -> Task | None:
                 make(item.name.rstrip("/") if item.is_mark else item.name, folder=item.is_mark)
-                return None if item.is_mark else partial(self._write, item, f"{root}/{item.name}", names)
+                return None if item.is_mark else partial(self._write, item, f"{root}/{item.name}", names, journal)
 
             def make(name: str, *, folder: bool) -> None:
                 for needed in names.check(name, folder=folder):
@@ -150,14 +134,22 @@ class Sender:
 
             for folder in self._source.folders():
                 make(folder, folder=True)
-            self._do(self._source.items(), task)
+            try:
+                self._do(self._source.items(), task)
+            finally:
+                if self._pool.alive():
+                    journal.abandon()
+            if journal.resumed:
+                clear(root, self._watch.crcs.keys(), names.folders())
 
-    def _write(self, item: Item, path: str, names: Names) -> None:
+    def _write(self, item: Item, path: str, names: Names, journal: Journal) -> None:
         try:
-            crc, told = self._disk.write(item.info, path, join(self._target, item.name))
+            crc, resumed = self._disk.write(item, path, join(self._target, item.name), journal, fresh=True)
+        except ObjectExistsError:
+            raise
         except FileExistsError:
             raise names.refuse(item.name) from None
-        self._watch.done(item.name, crc, item.info.size - told)
+        self._watch.done(item.name, crc, 0, resumed=resumed)
 
     def _fill(self) -> None:
         """Write into a directory that is there the files that it lacks."""
@@ -173,40 +165,86 @@ class Sender:
                     todo = "Remove the link, or choose another target."
                     raise StoreAccessError("write", uri, "a symbolic link there leads out of the target", todo)
 
-        def task(item: Item) -> Callable[[], None] | None:
+        def task(item: Item) -> Task | None:
             make(item.name.rstrip("/") if item.is_mark else item.name, folder=item.is_mark)
             uri = join(self._target, item.name)
-            if not item.is_mark and self._is_file(uri):
-                self._watch.skip(item.info.size)
-                return None
-            return None if item.is_mark else partial(self._send_one, item, uri)
+            return None if item.is_mark or self._skips(item, uri) else partial(self._send_one, item, uri)
 
         for folder in self._source.folders():
             make(folder, folder=True)
         self._do(self._source.items(), task)
 
-    # --- what is there ---
 
-    def _exists(self) -> bool:
-        if self._local:
-            return os.path.lexists(local_path(self._target))
-        return self._is_file(self._target) or next(iter(self._to.list(self._target)), None) is not None
+class StoreSender(Sender):
+    """Sends to any other store."""
 
-    def _is_file(self, uri: str) -> bool:
-        try:
-            self._to.stat(uri)
-        except ObjectNotFoundError:
-            return False
-        return True
+    def send(self) -> None:
+        """Send everything."""
+        single = self._source.single
+        small = single is not None and single.info.size <= WHOLE
+        if isinstance(self._to, MultipartStore) and not small:
+            records.clean(self._to, lambda uri: self._stores.of(uri) is self._to)
+        with records.Record(self._source.uri, self._target, kept=not small) as record:
+            self._remote = ToStore(self._from, self._to, self._target, self._pool, self._watch, record)
+            if single is None:
+                self._send_tree(record)
+            elif not self._skips(single, self._target):
+                found = self._found(self._target) if record.begun and self._overwrite == "error" else None
+                self._do([single], lambda item: self._task(item, self._target, found))
 
-    def _names_there(self) -> set[str]:
+    def _send_tree(self, record: records.Record) -> None:
+        if self._overwrite == "replace" and not name_of(self._target):
+            todo = "Name something below it, or use overwrite='skip'."
+            raise UriError(self._target, "everything in it would be replaced", todo)
+        there = self._there(record)
+        directories = self._to if isinstance(self._to, DirectoryStore) else None
+        if directories is not None:
+            for folder in ("", *self._source.folders()):
+                directories.make_directory(join(self._target, folder) if folder else self._target)
+
+        def task(item: Item) -> Task | None:
+            if item.is_mark and directories is not None:
+                directories.make_directory(join(self._target, item.name.rstrip("/")))
+                return None
+            found = there.get(item.name)
+            if found is not None and self._overwrite == "skip":
+                self._watch.skip(item.info.size)
+                return None
+            return self._task(item, join(self._target, item.name), found)
+
+        self._do(self._source.items(), task)
+        if self._overwrite == "replace":
+            named, sent = namer(self._target), self._watch.crcs
+            remove(self._to, (info.uri for info in self._to.list(self._target) if named(info.uri) not in sent))
+
+    def _there(self, record: records.Record) -> dict[str, ObjectInfo]:
+        """What is at the target, as far as it matters.
+
+        Raises:
+            ObjectExistsError: Something is, and no earlier copy of the same source was interrupted.
+        """
+        if self._overwrite == "replace":
+            return {}
+        itself, listing = self._found(self._target), iter(self._to.list(self._target))
+        if self._overwrite == "error":
+            if record.busy or itself is not None:
+                raise ObjectExistsError(self._target)
+            if not record.begun and next(listing, None) is not None:
+                raise ObjectExistsError(self._target)
         named = namer(self._target)
-        return {named(info.uri) for info in self._to.list(self._target)}
+        return {named(info.uri): info for info in listing}
 
-    def _remove_others(self) -> None:
-        """Remove what the source lacks, now that all of it is there."""
-        named, there = namer(self._target), self._watch.crcs
-        remove(self._to, (info.uri for info in self._to.list(self._target) if named(info.uri) not in there))
+    def _task(self, item: Item, uri: str, found: ObjectInfo | None) -> Task:
+        if found is not None:
+            return partial(self._remote.recognize, item, uri, found)
+        return partial(self._send_one, item, uri)
+
+    def _send_one(self, item: Item, uri: str) -> None:
+        try:
+            self._remote.send(item, uri, overwrite=self._overwrite == "replace")
+        except ObjectExistsError:
+            if not self._skips(item, uri):  # somebody put it there since we looked
+                raise
 
 
 def remove(store: Store, uris: Iterable[str]) -> None:

@@ -42,6 +42,10 @@ class Slot:
             os.close(self._lock)
             self._lock = None
 
+    def abandon(self) -> None:
+        """Keep the name until the process ends."""
+        self._lock = None
+
 
 def beside(target: Path, mark: str) -> Path:
     """A temporary name, one for each target and mark, with the target's ending and never too long for a disk."""
@@ -59,6 +63,7 @@ def take(target: Path, *, directory: bool) -> Slot:
     Raises:
         OSError: Nothing can be made there.
     """
+    _discard_kept(target)
     for number in range(_SLOTS if fcntl else 0):
         slot = _try(beside(target, str(number)), directory=directory)
         if slot is not None:
@@ -69,6 +74,57 @@ def take(target: Path, *, directory: bool) -> Slot:
     else:
         os.close(os.open(path, _OPEN_FILE | os.O_EXCL, 0o666))
     return Slot(path, None)
+
+
+def take_kept(target: Path, *, directory: bool) -> Slot | None:
+    """The one name beside `target` whose content outlives its writer, with whatever the last one left.
+
+    Returns:
+        None where somebody else is using it, where something of the other kind is there, or where there are no locks.
+
+    Raises:
+        OSError: Nothing can be made there.
+    """
+    path = beside(target, "copy")
+    for _ in range(3 if fcntl else 0):
+        try:
+            if directory:
+                path.mkdir(exist_ok=True)
+            handle = os.open(path, _OPEN_DIRECTORY if directory else _OPEN_FILE, 0o666)
+        except OSError:
+            if os.path.lexists(path):
+                return None
+            raise
+        if not lock(handle, path):
+            os.close(handle)
+            return None
+        if directory or os.fstat(handle).st_nlink == 1:
+            return Slot(path, handle)
+        path.unlink()  # it is the target by now, linked under both names
+        os.close(handle)
+    return None
+
+
+def journal_of(target: Path) -> Path:
+    """Where whoever has `take_kept` notes what of it is done."""
+    return beside(target, "journal")
+
+
+def _discard_kept(target: Path) -> None:
+    """Remove what an interrupted copy left, when its target is written in another way."""
+    path = beside(target, "copy")
+    if not fcntl or not os.path.lexists(path):
+        return
+    try:
+        handle = os.open(path, _FLAGS | os.O_RDONLY)
+        try:
+            if lock(handle, path):
+                journal_of(target).unlink(missing_ok=True)
+                remove(path)
+        finally:
+            os.close(handle)
+    except OSError:
+        return  # another user's: it is in nobody's way
 
 
 def _try(path: Path, *, directory: bool) -> Slot | None:
@@ -82,7 +138,7 @@ def _try(path: Path, *, directory: bool) -> Slot | None:
             if os.path.lexists(path):
                 return None  # another user's, or a link that somebody put there
             raise
-        if not _locked(handle, path):
+        if not lock(handle, path):
             os.close(handle)
             return None
         if _is_fresh(handle, path, directory=directory):
@@ -132,15 +188,23 @@ def _lock_of(path: Path) -> int | None:
     return None
 
 
-def _locked(handle: int, path: Path) -> bool:
-    """Lock an open file, and make sure that it still is the one under its name."""
+def lock(handle: int, path: Path) -> bool | None:
+    """Lock an open file, and make sure that it still is the one under its name.
+
+    Returns:
+        True if so; False where somebody else has it, or has removed it; None where there are no locks.
+    """
+    if not fcntl:
+        return None
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return os.path.samestat(os.fstat(handle), path.lstat())
     except FileNotFoundError:
         return False
     except OSError as error:
-        if error.errno in (errno.EWOULDBLOCK, errno.EACCES, *_NO_LOCKS):
+        if error.errno in _NO_LOCKS:
+            return None
+        if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
             return False
         raise
 

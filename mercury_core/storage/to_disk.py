@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from threading import Lock
 
 from mercury_core.errors import MercuryError, VerificationError
@@ -14,7 +15,11 @@ from mercury_core.storage.to_store import ATTEMPTS, WHOLE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from mercury_core.contracts import ObjectInfo
+    from collections.abc import Callable
+
+    from mercury_core.contracts import Crc, ObjectInfo
+    from mercury_core.storage.journal import Journal
+    from mercury_core.storage.plan import Item
     from mercury_core.storage.pool import Pool
     from mercury_core.storage.reading import Reading
     from mercury_core.storage.watch import Watch
@@ -23,7 +28,7 @@ RANGE = 8 << 20
 """How many bytes of a large object are read with one request."""
 
 FRESH = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-KNOWN = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+KNOWN = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 
 class ToDisk:
@@ -33,56 +38,66 @@ class ToDisk:
         """Write what `reading` has."""
         self._from, self._pool, self._watch = reading, pool, watch
 
-    def write(self, info: ObjectInfo, path: str, uri: str, flags: int = FRESH) -> tuple[int, int]:
-        """Write one object to the file `path`, and bring it to the disk.
+    def write(self, item: Item, path: str, uri: str, journal: Journal, *, fresh: bool) -> tuple[int, bool]:
+        """Write one file to `path`, and bring it to the disk; its bytes are told.
 
         Args:
-            info: The object.
-            path: The file.
+            item: What to write.
+            path: Where.
             uri: What it will be, for messages.
-            flags: For `os.open`; `KNOWN` for a file that is there, and empty.
+            journal: What is there already, and where to note what is done.
+            fresh: Whether the file does not exist yet, unless the journal names it.
 
         Returns:
-            Its CRC-32C, and how many of its bytes have been told.
+            Its CRC-32C, and whether an earlier copy had brought some of it.
 
         Raises:
             FileExistsError: There is such a file.
             StoreAccessError: It cannot be written.
             VerificationError: It did not arrive whole, several times.
         """
+        info = item.info
+        crc = journal.file(item.name, info)
+        if crc is not None and _file_crc(path, info.size) == crc:
+            self._watch.moved(info.size)
+            return crc, True
+        known = journal.ranges(item.name, info)
+        if journal.resumed and fresh and not known:
+            _unlink(path)  # of another version, or not what it was
+        handle = _opened(path, uri, fresh=fresh and not known)
         try:
-            handle = os.open(path, flags, 0o666)
-        except FileExistsError:
-            raise
-        except OSError as error:
-            raise refusal(error, "write", uri) from error
-        try:
-            for left in reversed(range(ATTEMPTS)):
-                sent = Sent(self._pool, self._watch)
-                try:
-                    crc = self._write(handle, info, uri, sent)
-                except VerificationError:
-                    self._watch.moved(-sent.size)
-                    os.ftruncate(handle, 0)
-                    if not left:
-                        raise
-                else:
-                    os.fsync(handle)
-                    return crc, sent.size
-            raise AssertionError  # the loop returns or raises
+            crc = self._try(handle, item, uri, journal, known)
+            os.fsync(handle)
         except OSError as error:
             if isinstance(error, MercuryError):
                 raise
             raise refusal(error, "write", uri) from error
         finally:
             os.close(handle)
+        journal.add_file(item.name, info, crc)
+        return crc, bool(known)
 
-    def _write(self, handle: int, info: ObjectInfo, uri: str, sent: Sent) -> int:
+    def _try(self, handle: int, item: Item, uri: str, journal: Journal, known: dict[int, int]) -> int:
+        for left in reversed(range(ATTEMPTS)):
+            sent = Sent(self._pool, self._watch)
+            try:
+                return self._write(handle, item, uri, sent, journal, known)
+            except VerificationError:
+                self._watch.moved(-sent.size)
+                known.clear()
+                os.ftruncate(handle, 0)
+                if not left:
+                    raise
+        raise AssertionError  # the loop returns or raises
+
+    def _write(self, handle: int, item: Item, uri: str, sent: Sent, journal: Journal, known: dict[int, int]) -> int:
+        info = item.info
         if info.size > WHOLE:
             info = self._from.certain(info)
             if self._from.best(info.checksums) in DIGESTS:
                 return self._write_in_order(handle, info, uri, sent)
-            return self._write_ranges(handle, info, uri, sent)
+            note = partial(journal.add_range, item.name, item.info)
+            return self._write_ranges(handle, info, uri, sent, note, known)
         self._pool.budget.take(info.size)
         try:
             content = self._from.whole(info)
@@ -91,19 +106,29 @@ class ToDisk:
                 raise VerificationError(uri, "what was written", "something else")
         finally:
             self._pool.budget.give(info.size)
+        sent.told(len(content))
         return CRC32C.extend(0, content)
 
     def _write_in_order(self, handle: int, info: ObjectInfo, uri: str, sent: Sent) -> int:
         view, done = memoryview(bytearray(BLOCK)), 0
+        os.ftruncate(handle, 0)
         with Stream(self._from, info, (), sent.told) as data:
             while count := data.readinto(view):
                 write_at(handle, view[:count], done)
                 done += count
             crc = data.sums.crc("crc32c")
-        _compare(uri, crc, _crc_at(handle, 0, info.size, view))
+        _compare(uri, crc, _crc_at(handle, CRC32C, 0, info.size, view))
         return crc
 
-    def _write_ranges(self, handle: int, info: ObjectInfo, uri: str, sent: Sent) -> int:
+    def _write_ranges(
+        self,
+        handle: int,
+        info: ObjectInfo,
+        uri: str,
+        sent: Sent,
+        note: Callable[[int, int], None],
+        known: dict[int, int],
+    ) -> int:
         proof = self._from.best(info.checksums) or "crc32c"
         check = self._from.crc(proof) or CRC32C
         count = -(-info.size // RANGE)
@@ -115,6 +140,10 @@ class ToDisk:
             end = min(start + RANGE, info.size)
             view = memoryview(bytearray(min(BLOCK, end - start)))
             crc = other = 0
+            if number in known and known[number] == _crc_at(handle, CRC32C, start, end, view):
+                crcs[number], others[number] = known[number], _crc_at(handle, check, start, end, view)
+                sent.told(end - start)
+                return
             with self._from.store.open(info.uri, start, end, version=info.version) as data:
                 while at < end:
                     size = read_into(data, view[: end - at], info.uri)
@@ -126,8 +155,9 @@ class ToDisk:
                     write_at(handle, block, at)
                     at += size
                     sent.told(size)
-            _compare(uri, crc, _crc_at(handle, start, end, view))
+            _compare(uri, crc, _crc_at(handle, CRC32C, start, end, view))
             crcs[number], others[number] = crc, other
+            note(number, crc)
 
         self._pool.share(count, step)
         sizes = [min(RANGE, info.size - number * RANGE) for number in range(count)]
@@ -143,13 +173,43 @@ def _compare(uri: str, sent: int, found: int) -> None:
         raise VerificationError(uri, f"crc32c {shown(CRC32C, sent)}", shown(CRC32C, found))
 
 
-def _crc_at(handle: int, start: int, end: int, view: memoryview) -> int:
-    """The CRC-32C of a range of a file, read through the memory of `view`."""
+def _crc_at(handle: int, check: Crc, start: int, end: int, view: memoryview) -> int:
+    """The CRC of a range of a file, read through the memory of `view`."""
     crc, at = 0, start
     while at < end and (size := _read_into_at(handle, view[: end - at], at)):
-        crc = CRC32C.extend(crc, view[:size])
+        crc = check.extend(crc, view[:size])
         at += size
     return crc
+
+
+def _file_crc(path: str, size: int) -> int | None:
+    """The CRC-32C of a file, if it is there and of that size."""
+    try:
+        handle = os.open(path, KNOWN & ~os.O_CREAT)
+    except OSError:
+        return None
+    try:
+        if os.fstat(handle).st_size != size:
+            return None
+        return _crc_at(handle, CRC32C, 0, size, memoryview(bytearray(min(max(size, 1), BLOCK))))
+    finally:
+        os.close(handle)
+
+
+def _unlink(path: str) -> None:
+    try:
+        os.unlink(path)  # noqa: PTH108 — without pathlib
+    except FileNotFoundError:
+        return
+
+
+def _opened(path: str, uri: str, *, fresh: bool) -> int:
+    try:
+        return os.open(path, FRESH if fresh else KNOWN, 0o666)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        raise refusal(error, "write", uri) from error
 
 
 if hasattr(os, "pwrite"):

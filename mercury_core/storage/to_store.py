@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from typing import BinaryIO, cast
 
 from mercury_core.contracts import CopyingStore, MultipartStore
-from mercury_core.errors import UploadGoneError, VerificationError
+from mercury_core.errors import ObjectExistsError, UploadGoneError, VerificationError
 from mercury_core.storage.arriving import Sent, check_size, confirm
 from mercury_core.storage.checksums import CRC32C, shown
-from mercury_core.storage.reading import Knowing, Reading, Stream, computed
+from mercury_core.storage.reading import BLOCK, Knowing, Reading, Stream, computed
 from mercury_core.storage.uploads import Upload
 
 TYPE_CHECKING = False
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mercury_core.contracts import ObjectInfo, Store
     from mercury_core.storage.plan import Item
     from mercury_core.storage.pool import Pool
+    from mercury_core.storage.records import Record
     from mercury_core.storage.watch import Watch
 
 WHOLE = 8 << 20
@@ -32,8 +33,9 @@ ATTEMPTS = 3
 class ToStore:
     """Sends objects to a store; used by several threads."""
 
-    def __init__(self, reading: Reading, store: Store, target: str, pool: Pool, watch: Watch) -> None:
+    def __init__(self, reading: Reading, store: Store, target: str, pool: Pool, watch: Watch, record: Record) -> None:
         """Send what `reading` has to `store`; `target` is a URI in it."""
+        self._record = record
         self._from, self._to, self._pool, self._watch = reading, Knowing(store, target), pool, watch
         self._within = store if store is reading.store and isinstance(store, CopyingStore) else None
         self._multipart = store if isinstance(store, MultipartStore) else None
@@ -54,8 +56,45 @@ class ToStore:
                 if not left:
                     raise
             else:
-                self._watch.done(item.name, crc, item.info.size - sent.size)
+                self._record.useful()
+                self._watch.done(item.name, crc, item.info.size - sent.size, resumed=sent.resumed)
                 return
+
+    def recognize(self, item: Item, uri: str, found: ObjectInfo) -> None:
+        """Count an object that is there already, and that an earlier copy may have sent.
+
+        Args:
+            item: What would be sent.
+            uri: Where.
+            found: What is there.
+
+        Raises:
+            ObjectExistsError: It is another one.
+        """
+        info = item.info
+        if found.size != info.size:
+            raise ObjectExistsError(uri)
+        crc = self._same(info, found)
+        if crc is None:
+            crc = self._compared(info, uri, found)
+        self._watch.done(item.name, crc, info.size, resumed=True)
+
+    def _same(self, info: ObjectInfo, found: ObjectInfo) -> int | None:
+        """The CRC-32C of an object, if both stores tell the same."""
+        one, other = info.checksums.get("crc32c"), found.checksums.get("crc32c")
+        return int(one, 16) if one and one == other and info.certain and found.certain else None
+
+    def _compared(self, info: ObjectInfo, uri: str, found: ObjectInfo) -> int:
+        best = self._to.best([*found.checksums, *self._to.tells])
+        with Stream(self._from, self._from.certain(info), [best] if best else [], lambda _: self._pool.check()) as data:
+            buffer = memoryview(bytearray(BLOCK))
+            while data.readinto(buffer):
+                pass
+        try:
+            confirm(self._to, found, uri, info.size, data.sums.known)
+        except VerificationError as error:
+            raise ObjectExistsError(uri) from error
+        return data.sums.crc("crc32c")
 
     def _send(self, info: ObjectInfo, uri: str, overwrite: bool, sent: Sent) -> int | str:
         if self._within is not None:
@@ -66,7 +105,9 @@ class ToStore:
         part_size = self._multipart.part_size(info.size) if self._multipart is not None else None
         if self._multipart is None or part_size is None:
             return self._send_stream(info, uri, overwrite, sent)
-        return Upload(self._from, self._to, self._multipart, info, uri, part_size, self._pool, sent).send(overwrite)
+        return Upload(self._from, self._to, self._multipart, info, uri, part_size, self._pool, sent, self._record).send(
+            overwrite
+        )
 
     def _copy(self, store: CopyingStore, info: ObjectInfo, uri: str, overwrite: bool) -> int | str:
         """Copy within the store. Where it tells no checksums, the sizes are compared, and the version was pinned."""

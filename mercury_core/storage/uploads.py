@@ -8,7 +8,7 @@ from mercury_core.errors import ObjectExistsError, UploadGoneError, Verification
 from mercury_core.storage.arriving import confirm
 from mercury_core.storage.checksums import CRC32C, DIGESTS, Checksums, join, shown
 from mercury_core.storage.pool import CancelledError
-from mercury_core.storage.reading import Stream
+from mercury_core.storage.reading import Stream, computed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,8 +16,11 @@ if TYPE_CHECKING:
     from mercury_core.storage.arriving import Sent
     from mercury_core.storage.pool import Pool
     from mercury_core.storage.reading import Knowing, Reading
+    from mercury_core.storage.records import Record
 
 _PART_ATTEMPTS = 3
+# What does not get better by going on with the same upload.
+_FRUITLESS = (ObjectExistsError, UploadGoneError, VerificationError)
 
 
 class Upload:
@@ -33,10 +36,11 @@ class Upload:
         part_size: int,
         pool: Pool,
         sent: Sent,
+        record: Record,
     ) -> None:
         """Send what is at ``info.uri`` to `uri`."""
         self._from, self._to, self._store, self._info, self._uri = reading, to, store, info, uri
-        self._part_size, self._pool, self._sent = part_size, pool, sent
+        self._part_size, self._pool, self._sent, self._record = part_size, pool, sent, record
         self._count = -(-info.size // part_size)
         self._parts: list[Part | None] = [None] * self._count
         self._crcs: list[dict[str, int]] = [{}] * self._count
@@ -47,6 +51,7 @@ class Upload:
         self._names = {"crc32c", *([proof] if proof and not self._digest else [])}
         self._stream: Stream | None = None
         self._upload = ""
+        self._there: dict[int, Part] = {}
 
     def send(self, overwrite: bool) -> int:
         """Send it all; the CRC-32C of it.
@@ -56,7 +61,7 @@ class Upload:
             VerificationError: It did not arrive whole.
             UploadGoneError: The upload was removed meanwhile.
         """
-        self._upload = self._store.begin(self._uri, self._info.size, overwrite=overwrite)
+        self._there = self._begin(overwrite)
         try:
             self._send_parts()
             crcs = {name: self._joined(name) for name in self._names}
@@ -65,15 +70,40 @@ class Upload:
             crc32c = shown(CRC32C, crcs["crc32c"])
             parts = [part for part in self._parts if part is not None]
             stored = self._store.finish(self._uri, self._upload, parts, overwrite=overwrite, crc32c=crc32c)
-        except (ObjectExistsError, UploadGoneError, VerificationError):
-            self._store.abort(self._uri, self._upload)
+        except BaseException as error:
+            # What another copy can go on with is left to it.
+            if isinstance(error, _FRUITLESS) or not self._record.active:
+                self._abort(self._upload)
             raise
+        self._record.drop_upload(self._uri)
         try:
             confirm(self._to, stored, self._uri, self._info.size, {"crc32c": crc32c})
         except VerificationError:
             self._to.store.delete(self._uri)
             raise
         return crcs["crc32c"]
+
+    def _begin(self, overwrite: bool) -> dict[int, Part]:
+        """Go on with an upload of the same object, or begin one; what has arrived, by number."""
+        identity = f"{self._info.size} {self._info.version} {self._info.modified}"
+        known = self._info.version is not None or self._info.modified is not None
+        recorded = self._record.upload(self._uri)
+        if recorded is not None:
+            self._upload = recorded[0]
+            if known and recorded[1:] == (self._part_size, identity):
+                try:
+                    return {part.number: part for part in self._store.parts(self._uri, self._upload)}
+                except UploadGoneError:
+                    self._record.drop_upload(self._uri)
+            else:
+                self._abort(self._upload)
+        self._upload = self._store.begin(self._uri, self._info.size, overwrite=overwrite)
+        self._record.add_upload(self._uri, self._upload, self._part_size, identity)
+        return {}
+
+    def _abort(self, upload: str) -> None:
+        self._store.abort(self._uri, upload)
+        self._record.drop_upload(self._uri)
 
     def _send_parts(self) -> None:
         # Where the order matters, a second thread reads ahead, and no more: all others would wait for their turn.
@@ -106,7 +136,7 @@ class Upload:
             self._crcs[number] = {name: sums.crc(name) for name in self._names}
             if self._store.parts_in_order:
                 self._wait_for_turn(number)
-            self._parts[number] = self._put(number, view)
+            self._parts[number] = self._arrived(number, view) or self._put(number, view)
             with self._turn:
                 self._next = number + 1
                 self._turn.notify_all()
@@ -124,6 +154,20 @@ class Upload:
             self._turn.wait_for(lambda: self._failed or self._next == number)
             if self._failed:
                 raise CancelledError
+
+    def _arrived(self, number: int, view: memoryview) -> Part | None:
+        """A part that an earlier copy sent, if it is what would be sent now."""
+        part = self._there.get(number)
+        if part is None:
+            return None
+        name = self._to.best(part.checksums)
+        same = part.size == len(view) and (name is None or part.checksums[name] == computed(self._to, name, view))
+        if same:
+            self._sent.resumed = True
+            return part
+        if self._store.parts_in_order:  # what has arrived cannot be sent again
+            raise VerificationError(self._uri, "the part that was sent", "another one")
+        return None
 
     def _put(self, number: int, view: memoryview) -> Part:
         for left in reversed(range(_PART_ATTEMPTS)):

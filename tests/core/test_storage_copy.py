@@ -23,6 +23,7 @@ from mercury_core.errors import (
     VerificationError,
 )
 from mercury_core.storage import CopyProgress, copy
+from mercury_core.storage.atomic import is_temporary
 from mercury_core.storage.checksums import CRC32C
 
 if TYPE_CHECKING:
@@ -307,14 +308,17 @@ def test_a_tree_is_seen_when_it_is_whole(tree: Path, tmp_path: Path) -> None:
     assert seen[-1] == (report.files, report.bytes)
 
 
-def test_an_error_in_between_leaves_nothing(tree: Path, tmp_path: Path) -> None:
+def test_an_error_in_between_shows_nothing(tree: Path, tmp_path: Path) -> None:
     def progress(done: CopyProgress) -> None:
         if done.files == 2:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         copy(tree, tmp_path / "copy", progress=progress)
-    assert [path.name for path in tmp_path.iterdir()] == ["tree"]
+    assert [path.name for path in tmp_path.iterdir() if not is_temporary(path.name)] == ["tree"]
+    assert copy(tree, tmp_path / "copy").resumed >= 2  # other threads were at work as well
+    assert files_of(tmp_path / "copy") == TREE
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["copy", "tree"]
 
 
 def test_a_source_that_shrinks_is_noticed(tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,178 @@
+"""Records of copies to other stores that are under way, or were interrupted, so that the next one can go on.
+
+A record is a file in the user's cache directory, readable by the user alone: an upload is named there by a text that
+lets whoever has it go on with it. It is locked while the copy runs; so one that is not locked is of a dead copy.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+from threading import Lock
+from time import time
+
+from mercury_core.discovery import cache_directory
+from mercury_core.errors import MercuryError
+from mercury_core.storage import slots
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import TracebackType
+    from typing import Any, Self
+
+    from mercury_core.contracts import MultipartStore
+
+_FORMAT = 1
+_OLD = 7 * 24 * 3600.0  # seconds; services themselves forget uploads after about that long
+_FLAGS = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+_log = logging.getLogger(__name__)
+
+
+class Record:
+    """The record of one copy; used by several threads. As a context, it is removed unless the body fails.
+
+    Attributes:
+        active: Whether there is one: not where the directory cannot be written, nor where another copy has it.
+        busy: Whether another copy of the same source to the same target is under way.
+        begun: Whether an earlier copy was interrupted.
+    """
+
+    def __init__(self, source: str, target: str, *, kept: bool = True) -> None:
+        """Find the record of copies of `source` to `target`, or make one; without `kept`, there is none."""
+        self._lock = Lock()
+        self._uploads: dict[str, tuple[str, int, str]] = {}
+        self.active = self.busy = self.begun = False
+        self._useful = False
+        self._file = -1
+        self._path = _directory() / f"{sha256(json.dumps([source, target]).encode()).hexdigest()[:32]}.json"
+        if not kept:
+            return
+        try:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._open([_FORMAT, source, target])
+        except OSError as error:
+            _log.info("No record of this copy can be kept, and so none can go on with it: %s", error)
+
+    def _open(self, header: list[Any]) -> None:
+        self._file, self.busy = _locked(self._path, _FLAGS | os.O_CREAT)
+        if self._file < 0:
+            return
+        lines = _lines(self._file)
+        self.active, self.begun = True, next(lines, None) == header
+        if not self.begun:
+            os.ftruncate(self._file, 0)
+            self._write(header)
+            return
+        self._useful = True
+        for line in lines:
+            self._note(line)
+        os.write(self._file, b"\n")  # the last line may have been cut
+
+    def upload(self, uri: str) -> tuple[str, int, str] | None:
+        """An unfinished upload: what names it, the size of its parts, and what its source was."""
+        return self._uploads.get(uri)
+
+    def add_upload(self, uri: str, upload: str, part_size: int, identity: str) -> None:
+        """Note an upload that was begun."""
+        self._write(["upload", uri, upload, part_size, identity])
+
+    def drop_upload(self, uri: str) -> None:
+        """Note that an upload is finished, or was aborted."""
+        self._write(["gone", uri])
+
+    def useful(self) -> None:
+        """Note that something is at the target, with which another copy could go on."""
+        self._useful = True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if not self.active:
+            return
+        if error is None or not (self._useful or self._uploads):
+            self._path.unlink(missing_ok=True)
+        os.close(self._file)
+        self.active = False
+
+    def _write(self, line: list[Any]) -> None:
+        with self._lock:
+            self._note(line)
+            if self.active:
+                os.write(self._file, json.dumps(line).encode() + b"\n")
+
+    def _note(self, line: Any) -> None:
+        match line:
+            case ["upload", str(uri), str(upload), int(part_size), str(identity)]:
+                self._uploads[uri] = (upload, part_size, identity)
+            case ["gone", str(uri)]:
+                self._uploads.pop(uri, None)
+
+
+def clean(store: MultipartStore, is_in: Callable[[str], bool]) -> None:
+    """Abort the uploads of copies that were interrupted long ago, and remove their records.
+
+    Args:
+        store: The store whose uploads those are.
+        is_in: Whether a URI is in that store.
+    """
+    try:
+        found = [path for path in _directory().iterdir() if path.stat().st_mtime < time() - _OLD]
+    except FileNotFoundError:
+        return
+    for path in found:
+        file, _ = _locked(path, _FLAGS)
+        if file < 0:
+            continue
+        try:
+            _clean(path, list(_lines(file)), store, is_in)
+        except MercuryError as error:  # no reason for the copy of today to fail
+            _log.warning("An old unfinished upload could not be removed: %s", error)
+        finally:
+            os.close(file)
+
+
+def _clean(path: Path, lines: list[Any], store: MultipartStore, is_in: Callable[[str], bool]) -> None:
+    match lines[:1]:
+        case [[_, str(), str(target)]] if not is_in(target):
+            return
+    for line in lines:
+        match line:
+            case ["upload", str(uri), str(upload), int(), str()]:
+                store.abort(uri, upload)
+    path.unlink(missing_ok=True)
+
+
+def _directory() -> Path:
+    return Path(cache_directory(), "copies")
+
+
+def _locked(path: Path, flags: int) -> tuple[int, bool]:
+    """Open a file that nobody else uses; -1 where that cannot be had, and whether somebody does."""
+    for _ in range(3):  # again where its user removed it just now
+        try:
+            file = os.open(path, flags, 0o600)
+        except FileNotFoundError:
+            return -1, False
+        locked = slots.lock(file, path)
+        if locked:
+            return file, False
+        os.close(file)
+        if locked is None:
+            return -1, False
+    return -1, True
+
+
+def _lines(file: int) -> Iterator[Any]:
+    """What is in a record, line by line, but for a line that was cut."""
+    with open(file, "rb", closefd=False) as lines:
+        for line in lines:
+            with suppress(ValueError):
+                yield json.loads(line)
