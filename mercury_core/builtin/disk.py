@@ -27,6 +27,8 @@ class FileStore:
     are not listed.
     """
 
+    conditional_put = True
+
     def stat(self, uri: str) -> ObjectInfo:
         """One file; see `mercury_core.contracts.Store.stat`.
 
