@@ -78,11 +78,11 @@ def look(store: Store, uri: str) -> Source:
 
 
 def namer(base: str) -> Callable[[str], str]:
-    """What gives the name below `base` of each URI that a store lists there."""
+    """What gives the name below `base` of each URI that a store lists there; that of a mark of `base` itself is empty."""
     start = join(base, "")
     if not is_remote(base):
         return lambda uri: relative_name(uri, base)
-    return lambda uri: uri[len(start) :] if uri.startswith(start) and uri != start else relative_name(uri, base)
+    return lambda uri: uri[len(start) :] if uri.startswith(start) else relative_name(uri, base)
 
 
 class Names:

@@ -31,13 +31,19 @@ class StoredFile(io.RawIOBase):
     def __init__(self, store: Store, info: ObjectInfo) -> None:
         self._store, self._info = store, info
         self._at = 0
-        self._end: tuple[int, bytes] = (info.size, b"")
+        self._end: list[tuple[int, bytes]] = []
         self._last: tuple[int, bytes] = (0, b"")
 
     @property
     def info(self) -> ObjectInfo:
         """The object."""
         return self._info
+
+    def again(self) -> StoredFile:
+        """The same object, opened once more: its last block is fetched once for all of them."""
+        other = StoredFile(self._store, self._info)
+        other._end = self._end
+        return other
 
     def readable(self) -> bool:
         """It is."""
@@ -85,17 +91,18 @@ class StoredFile(io.RawIOBase):
         return len(data)
 
     def _kept(self, start: int, end: int) -> bytes | None:
-        for at, block in (self._end, self._last):
+        for at, block in (*self._end, self._last):
             if at <= start and end <= at + len(block):
                 return block[start - at : end - at]
         return None
 
     def _fetched(self, start: int, end: int) -> bytes:
         size = self._info.size
-        if start >= size - _END and not self._end[1]:
+        if start >= size - _END:
             first = max(size - _END, 0)
-            self._end = first, self._range(first, size)
-            return self._end[1][start - first : end - first]
+            block = self._range(first, size)
+            self._end[:] = [(first, block)]
+            return block[start - first : end - first]
         if end - start >= _AHEAD:
             return self._range(start, end)
         self._last = start, self._range(start, min(start + _AHEAD, size))

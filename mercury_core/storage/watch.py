@@ -48,6 +48,7 @@ class Watch:
         self._lock = Lock()
         self.files = self.bytes = self.skipped = self.resumed = 0
         self.crcs: dict[str, int | str] = {}
+        self._skipped_size = 0
         self.totals: tuple[int, int] | None = None
 
     def moved(self, size: int) -> None:
@@ -60,6 +61,7 @@ class Watch:
         """Count a file that is left as it is, whose bytes there is no need to send."""
         with self._lock:
             self.skipped += 1
+            self._skipped_size += size
             if self.totals is not None:
                 self.totals = (self.totals[0] - 1, self.totals[1] - size)
 
@@ -78,7 +80,7 @@ class Watch:
     def listed(self, files: int, size: int) -> None:
         """Say how much there is to copy, with what was skipped."""
         with self._lock:
-            self.totals = (files - self.skipped, size)
+            self.totals = (files - self.skipped, size - self._skipped_size)
             self._tell()
 
     def _tell(self) -> None:
