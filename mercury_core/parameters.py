@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 #: What the core hands over itself, where a caller does not say otherwise. Of a transform function it is the data.
 GIVEN = {
-    "read": ("source", "columns"),
+    "read": ("source", "columns", "store"),
     "fit": ("bunch",),
     "evaluate": ("targets", "predictions", "sample_weight"),
     "save": ("model", "artifact", "path"),

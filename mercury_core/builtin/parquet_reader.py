@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence  # noqa: TC003  (parameters are checked against these hints)
+from functools import partial
 from pathlib import Path  # noqa: TC003
 from typing import Any
 
-from mercury_core.builtin.sources import chosen, local, reading
+from mercury_core.builtin.sources import chosen, local, reading, stored_or_directory
+from mercury_core.contracts import Store  # noqa: TC001
 from mercury_core.errors import ArgumentsError
 
 TYPE_CHECKING = False
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import pyarrow as pa
-    from pyarrow import parquet
+    from pyarrow import fs, parquet
 
 _WHAT = "a Parquet file"
 _TODO = "Name the reader that fits it, or write it again."
@@ -37,18 +39,20 @@ class ParquetReader:
         partitioning: str | None = "hive",
         dictionary_columns: Sequence[str] | None = None,
         memory_map: bool = False,
+        store: Store | None = None,
     ) -> pa.Table:
         """Read.
 
         Args:
-            source: A path or a ``file:`` URI, of a file or of a directory of files with one schema.
+            source: A path or a URI, of a file or of a directory of files with one schema.
             columns: The columns to read, in this order; all by default.
             row_groups: The row groups of a file to read, by number; all by default.
             filters: Rows to keep: ``[[column, operator, value], ...]``, all of which must hold, with one of
                 ``= == != < > <= >= in "not in"``; or a list of such lists, one of which must hold.
             partitioning: How the names of directories hold columns: ``hive`` (``year=2024``), or None for not at all.
             dictionary_columns: Text columns to read as categories.
-            memory_map: Whether to map the file rather than to read it.
+            memory_map: Whether to map a local file rather than to read it.
+            store: The store of a source elsewhere, of which the footer is fetched, and then what has to be of it.
 
         Returns:
             The columns asked for.
@@ -59,18 +63,30 @@ class ParquetReader:
             MissingColumnsError: A column is not there.
             ArgumentsError: A row group that is not there, or filters of another form.
         """
-        path, name = local(source, directory=True), str(source)
-        options = {"read_dictionary": list(dictionary_columns or ()) or None, "memory_map": memory_map}
-        if path.is_dir() or filters is not None:
-            return _by_data_set(path, name, columns, filters, partitioning, row_groups, options)
-        return reading(name, _WHAT, _TODO, lambda: _of_file(path, name, columns, row_groups, options))
+        name = str(source)
+        options: dict[str, Any] = {"read_dictionary": list(dictionary_columns or ()) or None}
+        if store is not None:
+            return _of_store(store, name, columns, filters, partitioning, row_groups, options)
+        file = local(source, directory=True)
+        options["memory_map"] = memory_map
+        if file.is_dir() or filters is not None:
+            return _by_data_set(file, name, columns, filters, partitioning, row_groups, options)
+        return reading(name, _WHAT, _TODO, lambda: _of_file(file, name, columns, row_groups, options))
 
-    def schema(self, source: str | Path, *, columns: Sequence[str] | None = None, **params: Any) -> pa.Schema:
+    def schema(
+        self,
+        source: str | Path,
+        *,
+        columns: Sequence[str] | None = None,
+        store: Store | None = None,
+        **params: Any,
+    ) -> pa.Schema:
         """Names and types, from the footer.
 
         Args:
             source: As for reading.
             columns: As for reading.
+            store: As for reading.
             **params: As for reading.
 
         Raises:
@@ -78,18 +94,50 @@ class ParquetReader:
         """
         import pyarrow as pa
 
-        path, name = local(source, directory=True), str(source)
+        name, partitioning = str(source), params.get("partitioning", "hive")
+        path = local(source, directory=True) if store is None else None
 
         def read() -> pa.Schema:
-            if path.is_dir():
-                there = _schema_of_directory(path, params.get("partitioning", "hive"))
-            else:
-                from pyarrow import parquet
-
-                there = parquet.read_schema(path)
+            there = _remote_schema(store, name, partitioning) if store else _local_schema(path, partitioning)
             return pa.schema([there.field(one) for one in chosen(name, columns, there.names)])
 
         return reading(name, _WHAT, _TODO, read)
+
+
+def _local_schema(path: Path | None, partitioning: str | None) -> pa.Schema:
+    from pyarrow import parquet
+
+    return _schema_of_directory(path, partitioning) if path and path.is_dir() else parquet.read_schema(path)
+
+
+def _remote_schema(store: Store, uri: str, partitioning: str | None) -> pa.Schema:
+    from mercury_core.builtin import parquet_remote, store_filesystem
+    from mercury_core.storage.seekable import StoredFile
+
+    if (info := stored_or_directory(store, uri)) is None:
+        system, path = store_filesystem.file_system(store, uri)
+        return _schema_of_directory(path, partitioning, system)
+    with parquet_remote.opened(StoredFile(store, info)) as file:
+        return file.schema_arrow
+
+
+def _of_store(
+    store: Store,
+    uri: str,
+    columns: Sequence[str] | None,
+    filters: Sequence[Any] | None,
+    partitioning: str | None,
+    row_groups: Sequence[int] | None,
+    options: dict[str, Any],
+) -> pa.Table:
+    from mercury_core.builtin import parquet_remote, store_filesystem
+
+    info = stored_or_directory(store, uri)
+    if info is None or filters is not None:
+        options["filesystem"], path = store_filesystem.file_system(store, uri)
+        return _by_data_set(path, uri, columns, filters, partitioning, row_groups, options)
+    groups = partial(_groups, row_groups)
+    return reading(uri, _WHAT, _TODO, lambda: parquet_remote.read(store, info, columns, groups, **options))
 
 
 def _of_file(
@@ -161,7 +209,7 @@ def _side_by_side(
 
 
 def _by_data_set(
-    path: Path,
+    path: Path | str,
     name: str,
     columns: Sequence[str] | None,
     filters: Sequence[Any] | None,
@@ -175,7 +223,7 @@ def _by_data_set(
     def read() -> pa.Table:
         from pyarrow import parquet
 
-        there = _schema_of_directory(path, partitioning)
+        there = _schema_of_directory(path, partitioning, options.get("filesystem"))
         where = _where(filters)
         chosen(name, _named_in(filters), there.names)
         data = parquet.ParquetDataset(path, filters=where, partitioning=partitioning, **options)
@@ -184,10 +232,10 @@ def _by_data_set(
     return reading(name, _WHAT, _TODO, read)
 
 
-def _schema_of_directory(path: Path, partitioning: str | None) -> pa.Schema:
+def _schema_of_directory(path: Path | str, partitioning: str | None, system: fs.FileSystem | None = None) -> pa.Schema:
     from pyarrow import dataset
 
-    return dataset.dataset(path, format="parquet", partitioning=partitioning).schema
+    return dataset.dataset(path, format="parquet", partitioning=partitioning, filesystem=system).schema
 
 
 def _named_in(filters: Sequence[Any] | None) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from mercury_core.errors import ArgumentsError, MissingColumnsError, ObjectNotFoundError, ReadError
+from mercury_core.errors import ArgumentsError, MercuryError, MissingColumnsError, ObjectNotFoundError, ReadError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import pyarrow as pa
+
+    from mercury_core.contracts import ObjectInfo, Store
 
 
 def local(source: str | Path, *, directory: bool = False) -> Path:
@@ -42,6 +44,39 @@ def local(source: str | Path, *, directory: bool = False) -> Path:
         why = f"the system says: {error.strerror or error}"
         raise ReadError(str(source), why, "Check the permissions of the file and of its directories.") from error
     return path
+
+
+def stored(store: Store, source: str) -> ObjectInfo:
+    """What a store says of a source that is one object.
+
+    Raises:
+        ObjectNotFoundError: Nothing is there.
+        ReadError: A directory, or an empty object.
+        StoreAccessError: It may not be read, or the store cannot be reached.
+    """
+    info = stored_or_directory(store, source)
+    if info is None:
+        raise ReadError(source, "it is a directory", "Name one file in it.")
+    return info
+
+
+def stored_or_directory(store: Store, source: str) -> ObjectInfo | None:
+    """What a store says of a source; None of a directory.
+
+    Raises:
+        ObjectNotFoundError: Nothing is there.
+        ReadError: An empty object.
+        StoreAccessError: It may not be read, or the store cannot be reached.
+    """
+    try:
+        info = store.stat(source) if not source.endswith("/") else None
+    except ObjectNotFoundError:
+        info = None
+    if info is not None and not info.size:
+        raise ReadError(source, "it is empty", "Check what wrote it.")
+    if info is None and next(iter(store.list(source)), None) is None:
+        raise ObjectNotFoundError(source)
+    return info
 
 
 def chosen(source: str, columns: Sequence[str] | None, there: Sequence[str]) -> list[str]:
@@ -106,11 +141,14 @@ def reading(source: str, what: str, todo: str, read: Callable[[], pa.Table]) -> 
 
     Raises:
         ReadError: It is not `what`, or it is damaged.
+        StorageError: What its store refused.
     """
     import pyarrow as pa
 
     try:
         return read()
+    except MercuryError:  # some of a store's are an OSError as well, and say what it is
+        raise
     except (pa.ArrowException, OSError) as error:
         raise ReadError(source, f"it is not {what}, or it is damaged ({first_line(error)})", todo) from error
 
