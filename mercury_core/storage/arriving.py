@@ -67,8 +67,16 @@ class Sent:
         self.size, self.resumed = 0, False
 
     def told(self, size: int) -> None:
-        """Count some more."""
+        """Count some more, of which there is more to come.
+
+        Raises:
+            CancelledError: The copy is given up.
+        """
         self._pool.check()
+        self.add(size)
+
+    def add(self, size: int) -> None:
+        """Count what is there already."""
         with self._lock:
             self.size += size
         self._watch.moved(size)

@@ -78,7 +78,7 @@ def look(store: Store, uri: str) -> Source:
 
 
 def namer(base: str) -> Callable[[str], str]:
-    """What gives the name below `base` of each URI that a store lists there; that of a mark of `base` itself is empty."""
+    """What gives the name below `base` of each URI that a store lists there; none for a mark of `base` itself."""
     start = join(base, "")
     if not is_remote(base):
         return lambda uri: relative_name(uri, base)

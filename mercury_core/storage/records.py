@@ -125,7 +125,7 @@ def clean(store: MultipartStore, is_in: Callable[[str], bool]) -> None:
     """
     try:
         found = [path for path in _directory().iterdir() if path.stat().st_mtime < time() - _OLD]
-    except FileNotFoundError:
+    except OSError:  # no directory, no right to it, or another process is doing the same
         return
     for path in found:
         file, _ = _locked(path, _FLAGS)

@@ -106,7 +106,7 @@ class ToDisk:
                 raise VerificationError(uri, "what was written", "something else")
         finally:
             self._pool.budget.give(info.size)
-        sent.told(len(content))
+        sent.add(len(content))
         return CRC32C.extend(0, content)
 
     def _write_in_order(self, handle: int, info: ObjectInfo, uri: str, sent: Sent) -> int:

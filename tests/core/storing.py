@@ -10,6 +10,9 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+import pytest
+
+from mercury_core import registry
 from mercury_core.contracts import Crc, ObjectInfo, Part
 from mercury_core.errors import ObjectChangedError, ObjectExistsError, ObjectNotFoundError, UploadGoneError
 from mercury_core.storage.checksums import CRC32C, Checksums
@@ -268,9 +271,51 @@ SMALL = 4 << 10
 """What `small_sizes` makes the largest object that is sent whole."""
 
 
+@pytest.fixture
+def stores(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., World]:
+    """Has stores of a scheme made with abilities; gives their world."""
+    made: dict[str, type] = {}
+    found = registry.resolve
+    monkeypatch.setattr(registry, "resolve", lambda verb, key: made.get(key) or found(verb, key))
+    monkeypatch.setenv("MERCURY_CACHE_DIR", str(tmp_path / "cache"))
+    small_sizes(monkeypatch.setattr)
+
+    def make(scheme: str, *abilities: type, **settings: Any) -> World:
+        world = World(part_size=SMALL // 2, **settings)
+        made[scheme] = made_of(world, *abilities)
+        return world
+
+    return make
+
+
+def tree_in(world: World, scheme: str, tree: dict[str, bytes]) -> str:
+    world.fill({f"{scheme}://b/t/{name}": data for name, data in tree.items()})
+    return f"{scheme}://b/t"
+
+
 def small_sizes(patch: Callable[[str, object], None]) -> None:
     """Have objects of a few KiB count as large, so that tests of what is done with large ones are fast."""
     for module in ("to_store", "to_disk", "sending"):
         patch(f"mercury_core.storage.{module}.WHOLE", SMALL)
     for module in ("to_disk", "sending"):
         patch(f"mercury_core.storage.{module}.RANGE", SMALL)
+
+
+class Stop(BaseException):
+    """The user has enough, or the process dies."""
+
+
+def failing(world: World, method: str, after: int, error: BaseException | None = None) -> None:
+    """Have a method fail from its call number `after` on."""
+
+    def before(call: str, uri: str) -> None:
+        if call == method and world.calls[call] > after:
+            raise error or Stop
+
+    world.calls.clear()
+    world.before = before
+
+
+def well(world: World) -> None:
+    world.calls.clear()
+    world.before = lambda call, uri: None

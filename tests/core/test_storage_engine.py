@@ -29,14 +29,15 @@ from tests.core.storing import (
     World,
     content,
     crc32c_of,
-    made_of,
-    small_sizes,
+    stores,
+    tree_in,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+__all__ = ["stores"]
 TREE = {"a": b"a", "b/c": content(100), "b/empty": b"", "d": content(3 * SMALL + 5, 1), "ü %#?": content(SMALL, 2)}
 ABILITIES: dict[str, tuple[type, ...]] = {
     "plain": (),
@@ -47,34 +48,12 @@ ABILITIES: dict[str, tuple[type, ...]] = {
 }
 
 
-@pytest.fixture
-def stores(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., World]:
-    """Has stores of a scheme made with abilities; gives their world."""
-    made: dict[str, type] = {}
-    found = registry.resolve
-    monkeypatch.setattr(registry, "resolve", lambda verb, key: made.get(key) or found(verb, key))
-    monkeypatch.setenv("MERCURY_CACHE_DIR", str(tmp_path / "cache"))
-    small_sizes(monkeypatch.setattr)
-
-    def make(scheme: str, *abilities: type, **settings: Any) -> World:
-        world = World(part_size=SMALL // 2, **settings)
-        made[scheme] = made_of(world, *abilities)
-        return world
-
-    return make
-
-
-def tree_in(world: World, scheme: str, tree: dict[str, bytes] = TREE) -> str:
-    world.fill({f"{scheme}://b/t/{name}": data for name, data in tree.items()})
-    return f"{scheme}://b/t"
-
-
 @pytest.mark.parametrize(("source", "target"), list(itertools.product(ABILITIES, ["disk", *ABILITIES])))
 def test_any_store_to_any_other(source: str, target: str, stores: Callable[..., World], tmp_path: Path) -> None:
     one = stores("one", *ABILITIES[source])
     two = stores("two", *ABILITIES.get(target, ()))
     where = str(tmp_path / "copy") if target == "disk" else "two://b/copy"
-    report = copy(tree_in(one, "one"), where)
+    report = copy(tree_in(one, "one", TREE), where)
     assert (report.files, report.bytes) == (len(TREE), sum(map(len, TREE.values())))
     assert report.checksums == {name: crc32c_of(data) for name, data in TREE.items()}
     if target == "disk":
@@ -99,7 +78,7 @@ def test_whatever_checksums_stores_tell(
 ) -> None:
     one = stores("one", Telling, tells=tells)
     stores("two", *ABILITIES.get(target, ()), tells=tells[::-1])
-    source = tree_in(one, "one")
+    source = tree_in(one, "one", TREE)
     where = str(tmp_path / "copy") if target == "disk" else "two://b/copy"
     assert copy(source, where).checksums == {name: crc32c_of(data) for name, data in TREE.items()}
     one.read = lambda data: data[:-1] + bytes([data[-1] ^ 1]) if data else data
@@ -111,7 +90,7 @@ def test_whatever_checksums_stores_tell(
 
 def test_within_a_store_the_service_copies(stores: Callable[..., World]) -> None:
     world = stores("one", Telling, Within, DeletingMany)
-    source = tree_in(world, "one")
+    source = tree_in(world, "one", TREE)
     report = copy(source, "one://b/copy", move=True)
     assert world.contents("one://b/copy/") == TREE
     assert world.contents("one://b/t/") == {}
@@ -125,7 +104,7 @@ def test_within_a_store_the_service_copies(stores: Callable[..., World]) -> None
 
 def test_a_service_that_tells_nothing_copies_too(stores: Callable[..., World]) -> None:
     world = stores("one", Within)
-    report = copy(tree_in(world, "one"), "one://b/copy")
+    report = copy(tree_in(world, "one", TREE), "one://b/copy")
     assert (world.contents("one://b/copy/"), report.checksums, report.files) == (TREE, {}, len(TREE))
     world.sent = lambda data: data + b"more"
     with pytest.raises(VerificationError):
@@ -138,7 +117,7 @@ def test_stores_of_other_settings_are_other_stores(
     world = stores("one", Within)
     made = registry.resolve("copy", "one")
     monkeypatch.setattr(made, "__init__", lambda self, region="": None)
-    source = tree_in(world, "one")
+    source = tree_in(world, "one", TREE)
     copy(source, "one://c/copy", stores={"one://c": {"region": "x"}})
     assert (world.calls["copy"], world.contents("one://c/copy/")) == (0, TREE)
     copy(source, "one://c/again", stores=Stores({"one": {"region": "x"}}))
@@ -150,7 +129,7 @@ def test_a_guess_is_only_believed_where_it_agrees(target: str, stores: Callable[
     one = stores("one", Telling, guesses=True)
     stores("two", Telling)
     target = str(tmp_path / "copy") if target == "disk" else target
-    copy(tree_in(one, "one"), target)
+    copy(tree_in(one, "one", TREE), target)
     # The source itself, then each of which the listing guessed wrong: it was right about the empty one.
     assert one.calls["stat"] == 1 + len(TREE) - 1
     one.read = lambda data: bytes(len(data))
@@ -165,7 +144,7 @@ def test_a_guess_is_only_believed_where_it_agrees(target: str, stores: Callable[
 @pytest.mark.parametrize("name", ["a", "d"])
 def test_what_a_store_keeps_wrong_is_found_and_removed(name: str, target: str, stores: Callable[..., World]) -> None:
     one, two = stores("one"), stores("two", *ABILITIES[target])
-    tree_in(one, "one")
+    tree_in(one, "one", TREE)
     two.sent = lambda data: bytes([data[0] ^ 1]) + data[1:]
     with pytest.raises(VerificationError, match="two://b/x did not arrive whole"):
         copy(f"one://b/t/{name}", "two://b/x")
@@ -178,7 +157,7 @@ def test_what_a_store_keeps_wrong_is_found_and_removed(name: str, target: str, s
 @pytest.mark.parametrize("fault", ["flipped", "cut", "longer"])
 def test_once_is_no_harm(fault: str, name: str, target: str, stores: Callable[..., World], tmp_path: Path) -> None:
     one, two = stores("one", Telling), stores("two", *ABILITIES.get(target, ()))
-    tree_in(one, "one")
+    tree_in(one, "one", TREE)
     ill = iter([True])
 
     def read(data: bytes) -> bytes:
@@ -200,7 +179,7 @@ def test_once_is_no_harm(fault: str, name: str, target: str, stores: Callable[..
 def test_a_source_that_changes_is_refused(target: str, stores: Callable[..., World], tmp_path: Path) -> None:
     one = stores("one", Telling)
     two = stores("two", *ABILITIES.get(target, ()))
-    source = tree_in(one, "one")
+    source = tree_in(one, "one", TREE)
 
     def change(call: str, uri: str) -> None:
         if call == "open":
@@ -277,7 +256,7 @@ def test_the_threads_are_as_many_as_suit_the_store(stores: Callable[..., World])
 
 def test_two_that_race_to_one_object(stores: Callable[..., World]) -> None:
     one, two = stores("one"), stores("two", Conditional)
-    tree_in(one, "one")
+    tree_in(one, "one", TREE)
     two.before = lambda call, uri: two.fill({uri: b"faster"}) if call == "put" else None
     with pytest.raises(ObjectExistsError, match="two://b/x exists already"):
         copy("one://b/t/a", "two://b/x")
@@ -287,7 +266,7 @@ def test_two_that_race_to_one_object(stores: Callable[..., World]) -> None:
 
 def test_skip_looks_once_for_a_whole_tree(stores: Callable[..., World]) -> None:
     one, two = stores("one"), stores("two")
-    source = tree_in(one, "one")
+    source = tree_in(one, "one", TREE)
     two.fill({"two://b/copy/a": b"old", "two://b/copy/more": b"old"})
     report = copy(source, "two://b/copy", overwrite="skip")
     assert (report.files, report.skipped) == (len(TREE) - 1, 1)
@@ -311,7 +290,7 @@ def test_marks_of_directories_stay_what_they_are(stores: Callable[..., World], t
 
 def test_totals_are_told_when_they_are_known(stores: Callable[..., World]) -> None:
     one, two, seen = stores("one"), stores("two"), []
-    source = tree_in(one, "one")
+    source = tree_in(one, "one", TREE)
     two.fill({"two://b/copy/a": b"old"})
     copy(source, "two://b/copy", overwrite="skip", progress=seen.append)
     files, size = len(TREE) - 1, sum(map(len, TREE.values())) - 1
