@@ -14,6 +14,7 @@ import pytest
 
 from tests.servers.fixtures import gcp_emulator, gcs_server, moto_server, proxy_to, s3_server
 
+collect_ignore = ["third_party/project"]  # somebody else's: its tests run where it is installed
 __all__ = ["gcp_emulator", "gcs_server", "moto_server", "proxy_to", "s3_server"]
 
 if TYPE_CHECKING:

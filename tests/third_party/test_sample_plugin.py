@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -19,7 +20,10 @@ pytest.importorskip("build", reason="building needs the distribution 'build'")
 
 ROOT = Path(__file__).parents[2]
 PROJECT = Path(__file__).parent / "project"
-KEYS = {"read:acme.fixed", "transform:acme.clip", "fit:acme.mean", "save:acme.text", "evaluate:acme.within"}
+KEYS = {
+    *("read:acme.fixed", "transform:acme.clip", "fit:acme.mean", "save:acme.text", "evaluate:acme.within"),
+    "copy:mem",
+}
 
 
 def ran(command: list[str], cwd: Path, **env: str) -> str:
@@ -150,6 +154,26 @@ def test_its_wrong_parameters_are_found_before_any_work(environment: Environment
     assert "wrong.yaml:3:" in said
     assert "'width' of 'acme.fixed' must be int" in said
     assert "Did you mean 'offset'" in said
+
+
+def test_its_store_passes_the_suite_for_stores(environment: Environment) -> None:
+    shutil.copytree(PROJECT / "tests", environment.home / "tests")
+    said = environment.run("-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error", "tests")
+    assert re.fullmatch(r"\d\d\d passed in .*", said.splitlines()[-1])
+
+
+def test_a_tree_is_copied_to_its_store_and_back(environment: Environment) -> None:
+    code = """if True:
+        from pathlib import Path
+        from mercury_core import copy
+        for name in ("tree/a.txt", "tree/deep/b.txt"):
+            Path(name).parent.mkdir(parents=True, exist_ok=True)
+            Path(name).write_text(name)
+        there = copy("tree", "mem://bucket/models/", stores={"mem": {"shelf": "mine"}})
+        back = copy("mem://bucket/models/tree", "back", stores={"mem": {"shelf": "mine"}})
+        print(there.target, back.files, Path("back/deep/b.txt").read_text())
+    """
+    assert environment.run("-c", code) == "mem://bucket/models/tree 2 tree/deep/b.txt\n"
 
 
 def test_it_goes_away_when_it_is_uninstalled(environment: Environment) -> None:

@@ -36,6 +36,12 @@ def mercury_evaluate():
 
 
 @hookimpl
+def mercury_copy():
+    """Objects in memory."""
+    return [Provider("mem", "acme_mercury.memory:MemoryStore", "Objects in the memory of this process")]
+
+
+@hookimpl
 def mercury_step_finished(step, seconds):
     """Say which step is done, where somebody asks for it."""
     import os

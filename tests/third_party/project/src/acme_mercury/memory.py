@@ -8,7 +8,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 
-from mercury_core.contracts import ObjectInfo, Part
+from mercury_core.contracts import Crc, ObjectInfo, Part
 from mercury_core.errors import (
     ObjectChangedError,
     ObjectExistsError,
@@ -97,9 +97,8 @@ class MemoryStore:
 
     # --- abilities ---
 
-    def crc(self, algorithm: str):
-        """None of its own."""
-        return None
+    def crc(self, algorithm: str) -> Crc | None:
+        """No algorithm that Mercury lacks."""
 
     def delete_many(self, uris) -> None:
         """Remove many objects."""
