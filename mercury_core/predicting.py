@@ -32,6 +32,7 @@ def predict_to_file(
     *,
     reader: str | Callable[..., Any] | None = None,
     trusted: Collection[str] = (),
+    stores: Mapping[str, Mapping[str, Any]] | None = None,
     **params: Any,
 ) -> pa.Table:
     """Predict every row of a source and write a table of it, whole or not at all.
@@ -45,6 +46,7 @@ def predict_to_file(
             ``.jsonl`` (one object a line).
         reader: A key, a reference or a callable; by default what the ending of the source says.
         trusted: Types, by full name, to trust beyond the lists of the plugins.
+        stores: Parameters of stores, by scheme or beginning of URIs; see `mercury_core.storage.Stores`.
         **params: The reader's own parameters.
 
     Returns:
@@ -58,12 +60,12 @@ def predict_to_file(
     path = to_path(target)
     if path.suffix.lower() not in FORMATS:
         raise UnknownEndingError(str(path), list(FORMATS))
-    bundle = tasks.load_model(model, trusted=trusted)
+    bundle = tasks.load_model(model, trusted=trusted, stores=stores)
     signature = bundle.signature
     roles: dict[str, Any] = {"features": signature.input_names or "*"}
     if signature.index:
         roles["index"] = list(signature.index)
-    data_set = tasks.read_data_bunch(source, reader=reader, roles=roles, **params)["data"]
+    data_set = tasks.read_data_bunch(source, reader=reader, roles=roles, stores=stores, **params)["data"]
     table = prediction_table(data_set, bundle.predict(data_set))
     key, how = FORMATS[path.suffix.lower()]
     tasks.store_artifact(table, path, format=key, overwrite="replace", **how)

@@ -17,13 +17,19 @@ from collections.abc import Mapping
 
 from mercury_core import registry
 from mercury_core.calling import name_of, reference_to, takes, why_no_step, works_on_bunch
-from mercury_core.errors import ArgumentsError, DataError, MetricError, MissingColumnsError
+from mercury_core.errors import ArgumentsError, DataError, MetricError
 from mercury_core.parameters import require
+from mercury_core.reading import read_data_bunch as read_data_bunch
+from mercury_core.storing import (
+    StoredModel as StoredModel,
+    load_model as load_model,
+    store_artifact as store_artifact,
+    store_model as store_model,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Sequence
     from typing import Any
 
     from mercury_core.bundle import Bundle
@@ -31,55 +37,6 @@ if TYPE_CHECKING:
     from mercury_core.data import DataBunch, DataSet
 
     Provided = str | Callable[..., Any]
-    Source = str | Path
-
-
-def read_data_bunch(
-    sources: Source | Mapping[str, Source],
-    *,
-    reader: Provided | None = None,
-    roles: Mapping[str, Any] | None = None,
-    **params: Any,
-) -> DataBunch:
-    """Read one source or several, each into a data set.
-
-    Args:
-        sources: A path or URI, read as the data set ``data``; or one by name of the data set.
-        reader: A key, a reference or a callable; by default what the ending of the name says.
-        roles: Which columns are what: ``{"index": ["id"], "features": ["a", "b"], "targets": "y"}``; ``features`` is by
-            default every column that no other role names. Only columns of a role are read.
-        **params: The reader's own parameters.
-
-    Returns:
-        A bunch with one data set a source.
-
-    Raises:
-        ReadError: A source that is not what it is said to be.
-        MissingColumnsError: A role names a column that is not there.
-    """
-    from mercury_core.data import DataBunch
-
-    named = sources if isinstance(sources, Mapping) else {"data": sources}
-    return DataBunch({name: _read(source, reader, roles or {}, params) for name, source in named.items()})
-
-
-def _read(source: Source, reader: Provided | None, roles: Mapping[str, Any], params: Mapping[str, Any]) -> DataSet:
-    from mercury_core.data import DataSet
-    from mercury_core.data.roles import columns_of, normalise
-
-    if reader is None:
-        from mercury_core.endings import reader_for
-
-        reader = reader_for(source)
-    read = registry.resolve("read", reader)
-    require("read", name_of(reader), read, params)
-    roles = normalise(roles)
-    handed = {"columns": columns_of(roles)} if takes(read, "columns") else {}
-    try:
-        table = read(str(source), **handed, **params)
-        return table if isinstance(table, DataSet) else DataSet.from_table(table, roles)
-    except MissingColumnsError as error:
-        raise MissingColumnsError(str(source), error.missing, error.columns) from None
 
 
 def transform_data_bunch(
@@ -246,135 +203,3 @@ def _measure(
         label: metric(data_set.targets, predictions, **(weight if takes(metric, "sample_weight") else {}), **params)
         for label, metric, params in planned
     }
-
-
-class StoredModel:
-    """Where a model was stored.
-
-    Attributes:
-        path: The local bundle.
-        uri: Where it can be loaded from: the remote place, or `path` where there is none.
-    """
-
-    def __init__(self, path: Path, uri: str) -> None:
-        self.path, self.uri = path, uri
-
-    def __repr__(self) -> str:
-        return f"StoredModel(path={str(self.path)!r}, uri={self.uri!r})"
-
-
-def store_model(
-    model: Bundle | Model,
-    path: Source,
-    *,
-    format: str,  # noqa: A002
-    remote: str | None = None,
-    overwrite: str = "error",
-    metrics: Mapping[str, Any] | None = None,
-    run: str | None = None,
-    **params: Any,
-) -> StoredModel:
-    """Save a model as a bundle, and copy the bundle to a store.
-
-    Args:
-        model: What `fit_model` gave, or a model of one's own.
-        path: The directory to write.
-        format: The key of a model format, as ``sklearn.skops``.
-        remote: Where to copy it, a URI or a path; one that ends in ``/`` means into.
-        overwrite: ``error``, ``skip`` or ``replace``, at both places.
-        metrics: What `evaluate_model` gave, to be kept with the model.
-        run: The id of the run that made it, likewise.
-        **params: The format's own parameters.
-
-    Returns:
-        Where it is.
-
-    Raises:
-        ObjectExistsError: Something is there, and `overwrite` is ``error``.
-        StoreAccessError: No permission, no space.
-    """
-    from mercury_core.bundle import Bundle
-
-    bundle = (model if isinstance(model, Bundle) else Bundle(model)).recording(metrics, run)
-    saved = bundle.save(path, format=format, overwrite=overwrite, **params)
-    return StoredModel(saved, _send(saved, remote, overwrite))
-
-
-def load_model(uri: Source, *, trusted: Collection[str] = ()) -> Bundle:
-    """Load a stored model, which predicts raw rows.
-
-    Args:
-        uri: A bundle: a path, or a URI of a store that is installed.
-        trusted: Types, by full name, to trust beyond the lists of the plugins.
-
-    Returns:
-        The bundle, its files proven before anything in it was loaded.
-
-    Raises:
-        ObjectNotFoundError: Nothing is there.
-        CorruptBundleError: It was altered.
-        UntrustedTypeError: It holds types that are in no list.
-    """
-    from mercury_core.bundle import Bundle
-    from mercury_core.storage.uri import is_remote
-
-    if not is_remote(uri):
-        return Bundle.load(uri, trusted=trusted)
-    import tempfile
-
-    from mercury_core.storage import copy
-
-    with tempfile.TemporaryDirectory(prefix="mercury-") as here:
-        copy(str(uri), f"{here}/bundle")
-        return Bundle.load(f"{here}/bundle", trusted=trusted)
-
-
-def store_artifact(
-    artifact: Any,
-    path: Source,
-    *,
-    format: str | None = None,  # noqa: A002
-    remote: str | None = None,
-    overwrite: str = "error",
-    **params: Any,
-) -> str:
-    """Write a table or a dict to a file, and copy the file to a store.
-
-    Args:
-        artifact: What the format takes: a table of any kind, predictions, a dict, a list.
-        path: The file to write.
-        format: The key of an artifact format; by default what the ending of `path` says.
-        remote: Where to copy it; one that ends in ``/`` means into.
-        overwrite: ``error``, ``skip`` or ``replace``, at both places.
-        **params: The format's own parameters.
-
-    Returns:
-        The URI or the path at which it can be read.
-
-    Raises:
-        ObjectExistsError: Something is there, and `overwrite` is ``error``.
-    """
-    from mercury_core.errors import ObjectExistsError
-    from mercury_core.storage.uri import to_path
-
-    target = to_path(path)
-    key = format or target.suffix.removeprefix(".")
-    writer: Any = registry.resolve("save", key)
-    if not hasattr(writer, "write"):
-        raise ArgumentsError(
-            "save", key, [f"{key!r} writes models, not tables and dicts: choose a format of artifacts."]
-        )
-    require("save", key, writer.write, params)
-    if target.exists() and overwrite == "error":
-        raise ObjectExistsError(str(target))
-    if not (target.exists() and overwrite == "skip"):
-        writer.write(artifact, target, **params)
-    return _send(target, remote, overwrite)
-
-
-def _send(saved: Path, remote: str | None, overwrite: str) -> str:
-    if remote is None:
-        return str(saved)
-    from mercury_core.storage import copy
-
-    return str(copy(str(saved), remote, overwrite=overwrite).target)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from mercury_core.bundle.transforms import AppliedTransform
     from mercury_core.contracts import Model
     from mercury_core.data import DataBunch, DataSet, Predictions
+    from mercury_core.storage import Stores
 
 
 class Bundle:
@@ -116,22 +117,30 @@ class Bundle:
         return save(self, path, format=format, overwrite=overwrite, params=params)
 
     @classmethod
-    def load(cls, path: str | Path, *, trusted: Collection[str] = ()) -> Bundle:
+    def load(
+        cls,
+        path: str | Path,
+        *,
+        trusted: Collection[str] = (),
+        stores: Mapping[str, Mapping[str, Any]] | Stores | None = None,
+    ) -> Bundle:
         """Read a bundle: its files are proven first, then loaded, and no code of theirs is run.
 
         Args:
-            path: The directory.
+            path: The directory; or a URI of any store, of which a copy is kept in the user's cache directory.
             trusted: Types, by full name, to trust beyond the lists of the plugins.
+            stores: Parameters of stores, by scheme or beginning of URIs; see `mercury_core.storage.Stores`.
 
         Raises:
             ObjectNotFoundError: There is none.
             BundleFormatError: It is no bundle.
             CorruptBundleError: It was altered.
             UntrustedTypeError: It holds types that are in no list.
+            StoreAccessError: The store cannot be reached, or it refuses.
         """
         from mercury_core.bundle.directory import load
 
-        return load(path, trusted=trusted)
+        return load(path, trusted=trusted, stores=stores)
 
     def recording(self, metrics: Mapping[str, Any] | None, run: str | None) -> Bundle:
         """The same bundle with what was measured of it, and the id of the run; None keeps what is there."""

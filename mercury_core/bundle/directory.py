@@ -11,13 +11,15 @@ from mercury_core.bundle.transforms import AppliedTransform
 from mercury_core.errors import ArgumentsError, ObjectExistsError, StoreAccessError, UntrustedTypeError
 from mercury_core.parameters import require
 from mercury_core.storage.atomic import atomic_directory
-from mercury_core.storage.uri import to_path
+from mercury_core.storage.standing_in import standing_in
+from mercury_core.storage.uri import is_remote, to_path
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from pathlib import Path
 
     from mercury_core.contracts import ModelFormat
+    from mercury_core.storage import Stores
 
 
 def save(bundle: Bundle, path: str | Path, *, format: str, overwrite: str, params: Mapping[str, Any]) -> Path:  # noqa: A002
@@ -61,10 +63,22 @@ def _is_replaceable(target: Path) -> bool:
     return target.is_dir() and ((target / manifests.NAME).is_file() or not any(target.iterdir()))
 
 
-def load(path: str | Path, *, trusted: Collection[str]) -> Bundle:
+def load(
+    path: str | Path, *, trusted: Collection[str], stores: Mapping[str, Mapping[str, Any]] | Stores | None = None
+) -> Bundle:
     """Read a bundle; see `Bundle.load`."""
-    directory = to_path(path)
-    found = manifests.read(directory)
+    if not is_remote(path):
+        directory = to_path(path)
+        return _load(directory, manifests.read(directory), trusted)
+    from mercury_core.bundle.cache import local_copy
+
+    uri = str(path)
+    with local_copy(uri, stores) as (directory, found), standing_in(directory, uri):
+        return _load(directory, found, trusted)
+
+
+def _load(directory: Path, found: manifests.Manifest, trusted: Collection[str]) -> Bundle:
+    """Load what was proven."""
     # A registered key is code that was installed on purpose; a reference could name any function of the machine.
     named = [found.model.format, *(step.use for step in found.transforms)]
     foreign = {name for name in named if ":" in name} - set(trusted)

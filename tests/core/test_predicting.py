@@ -53,7 +53,7 @@ def model(monkeypatch: pytest.MonkeyPatch) -> str:
     """A stored model, by name."""
     bundle = Bundle(Threshold(), signature=SIGNATURE)
 
-    def load(uri: str, *, trusted: Any = ()) -> Bundle:
+    def load(uri: str, *, trusted: Any = (), stores: Any = None) -> Bundle:
         if uri != "models/m":
             raise ObjectNotFoundError(uri)
         return bundle
