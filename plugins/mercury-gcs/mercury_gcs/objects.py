@@ -1,0 +1,114 @@
+"""What is there: one object, all below a prefix, one level of them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from mercury_core.contracts import ObjectInfo
+from mercury_gcs import checksums
+from mercury_gcs.answers import RefusedError
+from mercury_gcs.places import Place, prefix_of
+from mercury_gcs.refusals import translated
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from mercury_gcs.service import Service
+
+_PAGE = 1000
+#: What is asked for of an object.
+FIELDS = "name,size,updated,generation,crc32c,md5Hash"
+
+
+def stat(service: Service, place: Place) -> ObjectInfo:
+    """One object.
+
+    Raises:
+        RefusedError: It is not there (404), or may not be read.
+    """
+    try:
+        return info_of(place.bucket, service.ask("GET", place.path, fields=FIELDS).data)
+    except RefusedError as refused:
+        look_for_bucket(service, place, refused)
+        raise
+
+
+def look_for_bucket(service: Service, place: Place, refused: RefusedError) -> None:
+    """Find out whether it is the bucket that is missing, where an answer does not say.
+
+    Raises:
+        RefusedError: It is.
+    """
+    if refused.status == 404 and not refused.no_object and not refused.no_bucket:
+        try:
+            probe(service, Place(place.bucket, ""))
+        except RefusedError as found:
+            if found.status == 404:
+                refused.missing_bucket()
+
+
+def find(service: Service, place: Place) -> ObjectInfo | None:
+    """One object; None where there is none."""
+    try:
+        return stat(service, place)
+    except RefusedError as refused:
+        if refused.status == 404 and not refused.no_bucket:
+            return None
+        raise
+
+
+def probe(service: Service, place: Place) -> None:
+    """Ask for one name below a prefix, for the errors that this may be answered with."""
+    service.ask("GET", place.objects, maxResults="1", prefix=place.folder or None, fields="items(name)")
+
+
+def info_of(bucket: str, data: Mapping[str, Any]) -> ObjectInfo:
+    """An object, from its metadata."""
+    updated = data.get("updated")
+    return ObjectInfo(
+        Place(bucket, data["name"]).uri,
+        int(data["size"]),
+        datetime.fromisoformat(updated).timestamp() if updated else None,
+        data.get("generation"),
+        checksums.of_object(data),
+    )
+
+
+def below(service: Service, uri: str) -> Iterator[ObjectInfo]:
+    """Every object below a URI."""
+    place = prefix_of(uri)
+    for page in _pages(service, uri, place):
+        for found in page.get("items", ()):
+            if found["name"] != place.folder:  # an object that stands for the directory itself
+                yield info_of(place.bucket, found)
+
+
+def level(service: Service, uri: str) -> Iterator[ObjectInfo | str]:
+    """What is directly below a URI."""
+    place = prefix_of(uri)
+    for page in _pages(service, uri, place, delimiter="/"):
+        objects = {one["name"]: one for one in page.get("items", ()) if one["name"] != place.folder}
+        for name in sorted((*page.get("prefixes", ()), *objects), key=str.encode):
+            yield info_of(place.bucket, objects[name]) if name in objects else Place(place.bucket, name).uri
+
+
+def _pages(service: Service, uri: str, place: Place, delimiter: str | None = None) -> Iterator[Mapping[str, Any]]:
+    fields = f"items({FIELDS}),prefixes,nextPageToken"
+    token: str | None = None
+    while True:
+        with translated("list", uri, service.settings):
+            page = service.ask(
+                "GET",
+                place.objects,
+                prefix=place.folder or None,
+                maxResults=str(_PAGE),
+                pageToken=token,
+                delimiter=delimiter,
+                fields=fields,
+            ).data
+        yield page
+        token = page.get("nextPageToken")
+        if not token:
+            return
