@@ -25,6 +25,9 @@ class FileStore:
     Objects are regular files. Symbolic links are followed: one that leads to a file is that file, one that leads to a
     directory is that directory; links in a circle, or to nothing, are an error of `list`. Temporary files of writers
     are not listed.
+
+    Attributes:
+        conditional_put: Of many writers of a new file, one succeeds.
     """
 
     conditional_put = True
@@ -59,11 +62,45 @@ class FileStore:
             if found is not None:
                 yield _info(join(uri, name), found)
 
+    def level(self, uri: str) -> Iterator[ObjectInfo | str]:
+        """What is directly in a directory; see `mercury_core.contracts.LevelStore`.
+
+        Raises:
+            StoreAccessError: As `list`.
+        """
+        if not os.path.isdir(root := local_path(uri)):  # noqa: PTH112
+            return
+        for name, path, is_directory in _entries(root, "", uri):
+            if is_directory:
+                yield join(uri, f"{name}/")
+            elif (found := _stat(path, join(uri, name))) is not None:
+                yield _info(join(uri, name), found)
+
+    def check(self, uri: str, *, write: bool = False) -> None:
+        """Raise what stands against reading, or writing, there; see `mercury_core.contracts.ReachableStore`.
+
+        Raises:
+            StoreAccessError: No permission, or a file is in the way.
+        """
+        from errno import EACCES, ENOTDIR
+
+        path = os.path.abspath(local_path(uri))  # noqa: PTH100
+        there = path
+        while not os.path.lexists(there) and os.path.dirname(there) != there:  # noqa: PTH120
+            there = os.path.dirname(there)  # noqa: PTH120
+        code = None
+        if there != path and not os.path.isdir(there):  # noqa: PTH112
+            code = ENOTDIR if write else None
+        elif not os.access(there, (os.W_OK if write else os.R_OK) | (os.X_OK if os.path.isdir(there) else 0)):  # noqa: PTH112
+            code = EACCES
+        if code is not None:
+            raise _refusal(OSError(code, os.strerror(code)), "write" if write else "read", uri)
+
     def directories(self, uri: str) -> Iterator[str]:
         """The directory itself and every one below; see `mercury_core.contracts.DirectoryStore`."""
         if os.path.isdir(local_path(uri)):  # noqa: PTH112
             yield uri
-            for name, found in _walk(uri):
+            for name, found in _walk(uri, files=False):
                 if found is None:
                     yield join(uri, name)
 
@@ -179,12 +216,9 @@ def _version(found: os.stat_result) -> str:
     return f"{found.st_mtime_ns:x}-{found.st_size:x}-{found.st_ino:x}"
 
 
-def _walk(uri: str) -> Iterator[tuple[str, os.stat_result | None]]:
+def _walk(uri: str, *, files: bool = True) -> Iterator[tuple[str, os.stat_result | None]]:
     """What is below a directory: relative names, with None for a directory, in the order that the whole names have."""
-    from stat import S_ISDIR
-
     from mercury_core.errors import StoreAccessError
-    from mercury_core.storage.slots import PREFIX
 
     root = local_path(uri)
     above = [_identity(root)] if os.path.isdir(root) else []  # noqa: PTH112
@@ -195,19 +229,11 @@ def _walk(uri: str) -> Iterator[tuple[str, os.stat_result | None]]:
             waiting.pop()
             above.pop()
             continue
-        name, path = entry
-        if os.path.basename(path).startswith(PREFIX):  # noqa: PTH119
+        name, path, is_directory = entry
+        found = _stat(path, join(uri, name)) if files or is_directory else None
+        if found is None:
             continue
-        try:
-            found = os.stat(path)  # noqa: PTH116
-        except FileNotFoundError:
-            if os.path.islink(path):  # noqa: PTH114
-                todo = "Mend the link or remove it."
-                raise StoreAccessError("read", join(uri, name), "the symbolic link leads nowhere", todo) from None
-            continue  # gone since it was listed
-        except OSError as error:
-            raise _refusal(error, "read", join(uri, name)) from error
-        if not S_ISDIR(found.st_mode):
+        if not is_directory:
             yield name, found
             continue
         if (found.st_dev, found.st_ino) in above:
@@ -218,18 +244,41 @@ def _walk(uri: str) -> Iterator[tuple[str, os.stat_result | None]]:
         waiting.append(_entries(path, f"{name}/", uri))
 
 
+def _stat(path: str, uri: str) -> os.stat_result | None:
+    """What the system says of a listed file; None where it is gone since."""
+    from mercury_core.errors import StoreAccessError
+
+    try:
+        return os.stat(path)  # noqa: PTH116
+    except FileNotFoundError:
+        if os.path.islink(path):  # noqa: PTH114
+            raise StoreAccessError(
+                "read", uri, "the symbolic link leads nowhere", "Mend the link or remove it."
+            ) from None
+        return None
+    except OSError as error:
+        raise _refusal(error, "read", uri) from error
+
+
 def _identity(path: str) -> tuple[int, int]:
     found = os.stat(path)  # noqa: PTH116
     return found.st_dev, found.st_ino
 
 
-def _entries(path: str, prefix: str, uri: str) -> Iterator[tuple[str, str]]:
+def _entries(path: str, prefix: str, uri: str) -> Iterator[tuple[str, str, bool]]:
+    """What is in a directory, in order: names below `uri`, paths, and whether each is a directory."""
+    from mercury_core.storage.slots import PREFIX
+
+    named = []
     try:
         with os.scandir(path) as entries:
-            # A directory sorts as its children will: with the slash.
-            named = sorted(
-                (os.fsencode(entry.name + "/" * entry.is_dir()), entry.name, entry.path) for entry in entries
-            )
+            for entry in entries:
+                name = entry.name
+                if not name.startswith(PREFIX):
+                    is_directory = entry.is_dir()
+                    # A directory sorts as its children will: with the slash.
+                    named.append((os.fsencode(f"{name}/" if is_directory else name), name, is_directory))
     except OSError as error:
         raise _refusal(error, "list", join(uri, prefix)) from error
-    return iter([(prefix + name, where) for _, name, where in named])
+    named.sort()
+    return ((prefix + name, f"{path}{os.sep}{name}", is_directory) for _, name, is_directory in named)

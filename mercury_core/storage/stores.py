@@ -6,7 +6,8 @@ import os
 from threading import Lock
 
 from mercury_core import parameters, registry
-from mercury_core.errors import ArgumentsError
+from mercury_core.contracts import Fault
+from mercury_core.errors import ArgumentsError, MercuryError
 from mercury_core.storage.uri import scheme_of
 
 TYPE_CHECKING = False
@@ -68,6 +69,33 @@ class Stores:
         text = f"{_normal(uri)}/"
         fitting = [key for key in self._settings if "://" in key and text.startswith(f"{key}/")]
         return self._settings.get(max(fitting, key=len, default=scheme), {})
+
+
+def faults_of(settings: Mapping[Any, Any]) -> list[Fault]:
+    """What is wrong with settings, as far as it can be told without a connection: unknown schemes, wrong parameters.
+
+    Args:
+        settings: As for `Stores`.
+
+    Returns:
+        Each fault, with its key in `settings` first in its path.
+    """
+    found = []
+    for key, params in settings.items():
+        scheme = _normal(str(key)).partition("://")[0]
+        try:
+            provider = registry.resolve("copy", scheme)
+        except MercuryError as error:
+            found.append(Fault((key,), str(error)))
+            continue
+        if not hasattr(params, "keys"):
+            expected = f"expected a mapping from parameter to value, found {params!r}"
+            found.append(Fault((key,), f"The settings of the store {str(key)!r}: {expected}."))
+            continue
+        found += [
+            Fault((key, *fault.path), fault.message) for fault in parameters.check("copy", scheme, provider, params)
+        ]
+    return found
 
 
 def _normal(key: str) -> str:

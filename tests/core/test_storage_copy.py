@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import pytest
 from hypothesis import given, settings, strategies as st
@@ -14,7 +14,6 @@ from mercury_core.builtin.disk import FileStore
 from mercury_core.contracts import ObjectInfo
 from mercury_core.errors import (
     ArgumentsError,
-    MercuryError,
     ObjectExistsError,
     ObjectNotFoundError,
     StoreAccessError,
@@ -388,63 +387,3 @@ def test_marks_of_directories_become_directories(tmp_path: Path, memory: dict[st
     copy("mem://bucket/t", tmp_path / "copy")
     assert folders_of(tmp_path / "copy") == {"hollow"}
     assert files_of(tmp_path / "copy") == {"x": b"x"}
-
-
-# --- the disk as a store ---
-
-
-def test_the_disk_lists_in_the_order_of_names(tree: Path) -> None:
-    listed = [info.uri.removeprefix(f"{tree}/") for info in FileStore().list(str(tree))]
-    assert listed == sorted(TREE, key=os.fsencode)
-    assert list(FileStore().list(f"{tree}/nothing")) == list(FileStore().list(f"{tree}/a.txt")) == []
-
-
-def test_the_disk_reads_ranges(tree: Path) -> None:
-    store, uri = FileStore(), f"file://{tree}/a/inner%20file.bin"
-    content = TREE["a/inner file.bin"]
-    for start, end in ((0, None), (5, 10), (250, 2000), (10, 5), (0, 10**6), (10**6, None)):
-        with store.open(uri, start, end) as file:
-            assert file.read() == content[start:end]
-    assert store.stat(uri).size == len(content)
-
-
-def test_the_disk_puts_gets_and_deletes(tmp_path: Path) -> None:
-    store, uri = FileStore(), f"{tmp_path}/below/x"
-    assert store.put(uri, io.BytesIO(b"one")).size == 3
-    with pytest.raises(ObjectExistsError):
-        store.put(uri, io.BytesIO(b"two"))
-    store.put(uri, io.BytesIO(b"three"), overwrite=True)
-    store.get(uri, tmp_path / "y")
-    assert (tmp_path / "y").read_bytes() == b"three"
-    store.delete(uri)
-    store.delete(uri)
-    store.delete(f"{tmp_path}/y/below")
-
-
-@pytest.mark.parametrize("call", ["stat", "open"])
-def test_what_is_not_on_the_disk(call: str, tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("x")
-    for uri in (f"{tmp_path}/nothing", f"{tmp_path}/file/below"):
-        with pytest.raises(ObjectNotFoundError, match="Nothing is stored at"):
-            getattr(FileStore(), call)(uri)
-
-
-def test_a_directory_is_no_object(tmp_path: Path) -> None:
-    store: Any = FileStore()
-    with pytest.raises(ObjectNotFoundError):
-        store.stat(str(tmp_path))
-    with pytest.raises(StoreAccessError, match="it is a directory"):
-        store.open(str(tmp_path))
-    with pytest.raises(MercuryError, match=r"it is a directory|permission denied"):
-        store.delete(str(tmp_path))
-    assert tmp_path.is_dir()
-
-
-def test_looking_up_the_disk_imports_nothing_heavy() -> None:
-    import subprocess
-    import sys
-
-    heavy = "{'pyarrow', 'numpy', 'pluggy', 'hashlib', 'shutil', 'tempfile', 'ctypes', 'mercury_core.storage.copying'}"
-    program = f"import sys, mercury_core.builtin.disk as d; d.FileStore(); print(sorted({heavy} & set(sys.modules)))"
-    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
-    assert said == "[]\n"
