@@ -98,7 +98,7 @@ def at_hand(read: Any, source: str, stores: Settings | None) -> Iterator[tuple[s
         What to call it with: the source, and its store where the reader has that parameter. Else a source in a store
         has become a verified local copy. What no store serves is the reader's own to know.
     """
-    if not is_remote(source) or not (takes(read, "store") or _is_served(source)):
+    if not is_remote(source) or not (takes(read, "store") or is_served(source)):
         yield source, {}
         return
     from mercury_core.storage import Stores
@@ -118,7 +118,8 @@ def at_hand(read: Any, source: str, stores: Settings | None) -> Iterator[tuple[s
             yield place, {}
 
 
-def _is_served(source: str) -> bool:
+def is_served(source: str) -> bool:
+    """Whether a store serves a URI; what none serves is for its reader to know."""
     try:
         registry.resolve("copy", scheme_of(source))
     except UnknownProviderError:

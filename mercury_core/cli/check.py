@@ -1,6 +1,6 @@
 """Find every fault of a workflow file, and do no work.
 
-Unknown keys and providers, wrong parameters, unresolved references, missing columns.
+Unknown keys and providers, wrong parameters, unresolved references, missing columns, stores that cannot be reached.
 """
 
 from __future__ import annotations
@@ -22,12 +22,13 @@ def arguments(parser: ArgumentParser) -> None:
         default=[],
         help="set a value of the file, as fit.params.max_iter=50",
     )
+    parser.add_argument("--offline", action="store_true", help="ask no store: what lies in stores is taken to be there")
 
 
 def execute(args: Namespace) -> int:
     """Check the file."""
     from mercury_core.workflow import check_workflow
 
-    check_workflow(args.file, args.overrides)
+    check_workflow(args.file, args.overrides, offline=args.offline)
     output.write(f"{args.file}: no faults.")
     return 0

@@ -9,26 +9,31 @@ if TYPE_CHECKING:
     from typing import Any, TextIO
 
 
-def write(text: str) -> None:
+def write(text: str) -> bool:
     """Write a result to stdout, at once. A reader that has gone away (``| head``) is no failure.
+
+    Returns:
+        Whether anybody reads on.
 
     Raises:
         StoreAccessError: What stdout leads to is full, or otherwise refuses.
     """
     stream = sys.stdout
     if stream is None:
-        return
+        return False
     try:
         encoding = stream.encoding or "utf-8"
         stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
         stream.flush()
     except BrokenPipeError:
         _lead_nowhere(stream)
+        return False
     except OSError as error:
         from mercury_core.errors import StoreAccessError
 
         _lead_nowhere(stream)
         raise StoreAccessError("write to", "stdout", error.strerror or str(error)) from error
+    return True
 
 
 def say(message: str) -> None:

@@ -57,7 +57,7 @@ def described(result: Mapping[str, Any]) -> str:
     for key, value in result.items():
         if key == "rows":
             said.append(", ".join(f"{name} {number}" for name, number in value.items()) + " rows")
-        elif key == "size":
+        elif key in ("size", "bytes"):
             said.append(human(value))
         elif isinstance(value, str):
             said.append(output.short(value))
@@ -74,7 +74,7 @@ def human(size: float) -> str:
         ('999 B', '12.3 kB', '2.0 GB')
     """
     if size < 1000:
-        return f"{size} B"
+        return f"{size:.1f} B" if isinstance(size, float) else f"{size} B"
     for unit in ("kB", "MB", "GB"):
         size /= 1000
         if size < 1000 or unit == "GB":

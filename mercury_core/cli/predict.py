@@ -6,6 +6,7 @@ What is written is a table: the index columns, a prediction a target, a score a 
 from __future__ import annotations
 
 from mercury_core.cli import output
+from mercury_core.cli.options import add_stores, parsed, stores_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def arguments(parser: ArgumentParser) -> None:
         default=[],
         help="a type in the model to trust beyond those that its plugin knows",
     )
+    add_stores(parser)
 
 
 def execute(args: Namespace) -> int:
@@ -37,7 +39,10 @@ def execute(args: Namespace) -> int:
     from mercury_core.predicting import predict_to_file
 
     params = reader_params(args.options) if args.options else {}
-    table = predict_to_file(args.model, args.source, args.to, reader=args.reader, trusted=args.trust, **params)
+    stores = stores_of(args.store)
+    table = predict_to_file(
+        args.model, args.source, args.to, reader=args.reader, trusted=args.trust, stores=stores, **params
+    )
     output.write(f"{table.num_rows} predictions in {args.to} ({', '.join(table.column_names)})")
     return 0
 
@@ -55,18 +60,4 @@ def reader_params(options: Sequence[str]) -> dict[str, Any]:
         >>> reader_params(["skip_rows=2", "delimiter=|"])
         {'skip_rows': 2, 'delimiter': '|'}
     """
-    from mercury_core.errors import ArgumentsError
-    from mercury_core.workflow.source import read_value
-
-    params: dict[str, Any] = {}
-    for option in options:
-        key, equals, text = option.partition("=")
-        if not equals or not key.isidentifier():
-            raise ArgumentsError("read", "reader", [f"{option!r} is not of the form key=value."])
-        # A delimiter such as | or # means itself, whatever it means to YAML.
-        single = len(text) == 1 and not text.isalnum()
-        try:
-            params[key] = text if single else read_value(text)
-        except ValueError as error:
-            raise ArgumentsError("read", "reader", [f"{key}: {error}"]) from None
-    return params
+    return parsed(options, "read", "reader")

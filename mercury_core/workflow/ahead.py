@@ -16,6 +16,7 @@ from mercury_core.storage.uri import is_remote, to_path
 
 if TYPE_CHECKING:
     from mercury_core.data import DataBunch
+    from mercury_core.storage import Stores
     from mercury_core.workflow.config import Step
 
 # In bytes. A small file is read before a thread has begun; a large one should not keep faults from being shown.
@@ -23,9 +24,11 @@ _SIZES = range(1 << 20, 256 << 20)
 _OWN = "mercury-ml-core"
 
 
-def read(step: Step) -> DataBunch:
+def read(step: Step, stores: Stores | None = None) -> DataBunch:
     """What a step of the verb read reads: a bunch of one data set, by its name."""
-    return tasks.read_data_bunch({step.own or "data": step.source}, reader=step.use, roles=step.roles, **step.params)
+    return tasks.read_data_bunch(
+        {step.own or "data": step.source}, reader=step.use, roles=step.roles, stores=stores, **step.params
+    )
 
 
 class ReadAhead:
@@ -53,13 +56,13 @@ class ReadAhead:
         self._begun.append((step, future))
         Thread(target=_fill, args=(future, step), name="mercury-read-ahead", daemon=True).start()
 
-    def take(self, step: Step) -> DataBunch:
+    def take(self, step: Step, stores: Stores | None = None) -> DataBunch:
         """What a step reads: as soon as it is there, or read now. It is given away once."""
         for place, (begun, future) in enumerate(self._begun):
             if begun == step:
                 del self._begun[place]
                 return future.result()
-        return read(step)
+        return read(step, stores)
 
     def drop(self) -> None:
         """Let go of all that was not taken, when its threads have ended."""

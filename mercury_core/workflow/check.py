@@ -7,14 +7,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from mercury_core import registry
-from mercury_core.calling import why_no_step, works_on_bunch
+from mercury_core.calling import takes, why_no_step, works_on_bunch
 from mercury_core.endings import reader_for
-from mercury_core.errors import MercuryError, did_you_mean
+from mercury_core.errors import MercuryError, UnknownProviderError, did_you_mean
 from mercury_core.parameters import check as check_parameters
+from mercury_core.storage.stores import Stores, faults_of
+from mercury_core.storage.uri import is_remote, scheme_of
 from mercury_core.workflow.ahead import ReadAhead
 from mercury_core.workflow.columns import Columns
 from mercury_core.workflow.config import Step, Workflow, parse
 from mercury_core.workflow.paths import check_source, check_targets, names_of_sources, placed, saves_to_copy
+from mercury_core.workflow.reach import check_reach
 from mercury_core.workflow.secrets import secrets_of
 from mercury_core.workflow.source import walk
 from mercury_core.workflow.values import NO_RUN, Values, read_values
@@ -37,12 +40,14 @@ class CheckedWorkflow:
         values: What the file and the overrides say.
         config: The values as resolved; ``${run.id}`` is not known yet.
         ahead: What is being read by now, for a run that follows at once.
+        stores: Those that were asked.
     """
 
     workflow: Workflow
     values: Values
     config: Mapping[str, Any]
     ahead: ReadAhead = field(default_factory=ReadAhead, compare=False)
+    stores: Stores = field(default_factory=Stores, compare=False)
 
     @property
     def name(self) -> str:
@@ -63,13 +68,16 @@ class CheckedWorkflow:
         return workflow, config
 
 
-def check_workflow(file: str | Path, overrides: Sequence[str] = (), *, read_ahead: bool = False) -> CheckedWorkflow:
+def check_workflow(
+    file: str | Path, overrides: Sequence[str] = (), *, read_ahead: bool = False, offline: bool = False
+) -> CheckedWorkflow:
     """Check a workflow file whole, and do no work.
 
     Args:
         file: The workflow file.
         overrides: Values to set, ``key.path=value`` each, as ``fit.params.max_iter=200``.
         read_ahead: Whether a run follows at once: then files that were found right are read while the check goes on.
+        offline: Whether to ask no store: then nothing is known of what lies in them.
 
     Returns:
         The workflow, ready to run.
@@ -84,13 +92,14 @@ def check_workflow(file: str | Path, overrides: Sequence[str] = (), *, read_ahea
     _make_importable(values, workflow, config)
     workflow = placed(values, workflow)
     ahead = ReadAhead()
+    check = _Check(values, workflow, ahead if read_ahead else None, offline=offline)
     try:
-        _Check(values, workflow, ahead if read_ahead else None).check()
+        check.check()
         values.raise_faults()
     except BaseException:
         ahead.drop()
         raise
-    return CheckedWorkflow(workflow, values, config, ahead)
+    return CheckedWorkflow(workflow, values, config, ahead, check.stores)
 
 
 def _make_importable(values: Values, workflow: Workflow, config: Mapping[str, Any]) -> None:
@@ -119,15 +128,23 @@ def _names_one_beside(directory: Path, config: Mapping[str, Any]) -> bool:
 class _Check:
     """One check; faults go to `values`, and what is known of the data so far to `columns`."""
 
-    def __init__(self, values: Values, workflow: Workflow, ahead: ReadAhead | None = None) -> None:
+    def __init__(self, values: Values, workflow: Workflow, ahead: ReadAhead | None, *, offline: bool) -> None:
         self.values = values
         self.workflow = workflow
         self.ahead = ahead
-        self.columns = Columns(values)
+        faults = faults_of(workflow.stores) if workflow.stores else []
+        for fault in faults:
+            values.fault(("stores", *fault.path), fault.message, key=True)
+        self.stores = Stores({} if faults else workflow.stores)
+        self.asks = not offline and not faults
+        self.unreachable: set[At] = set()
+        self.columns = Columns(values, self.stores if self.asks else None)
         fits = workflow.of("fit")
         self.models = [step.own or "model" for step in fits] or ["model"] * bool(workflow.of("load"))
 
     def check(self) -> None:
+        if self.asks:
+            self.unreachable = check_reach(self.values, self.workflow, self.stores)
         for step in self.workflow.steps + self.workflow.serve:
             getattr(self, f"_{step.verb}")(step)
         check_targets(self.values, self.workflow)
@@ -140,15 +157,30 @@ class _Check:
         if names is not None and step.source not in names:
             hint = did_you_mean(step.source, names) or f" Expected: {', '.join(names)}."
             self.values.fault((*step.at, "source"), f"The reader {step.use!r} has no source {step.source!r}.{hint}")
-        elif (
-            step.source
-            and (names is not None or check_source(self.values, (*step.at, "source"), step.source))
-            and sound
-        ):
+        elif step.source and (names is not None or self._source(step, reader)) and sound:
             if self.columns.read(name, step, reader) and self.ahead is not None:
                 self.ahead.begin(step, step.use or reader_for(step.source))
             return
         self.columns.unknown(name)
+
+    def _source(self, step: Step, reader: Any) -> bool:
+        """Whether the source of a step is there, as far as anybody knows."""
+        at = (*step.at, "source")
+        if not is_remote(step.source):
+            return check_source(self.values, at, step.source)
+        if at in self.unreachable:
+            return False
+        try:
+            registry.resolve("copy", scheme_of(step.source))
+        except UnknownProviderError as error:
+            if reader is None or not takes(reader, "store"):
+                return True  # it may be a name that only the reader knows
+            self.values.fault(at, str(error))
+            return False
+        except MercuryError as error:
+            self.values.fault(at, str(error))
+            return False
+        return True
 
     def _reader(self, step: Step) -> Any:
         if step.use is not None or not step.source:
@@ -195,7 +227,10 @@ class _Check:
     def _load(self, step: Step) -> None:
         if step.uri:
             at = (*step.at, "uri") if isinstance(self.values.data.get("load"), dict) else step.at
-            check_source(self.values, at, step.uri)
+            if is_remote(step.uri):
+                self._provider("copy", scheme_of(step.uri), at)
+            else:
+                check_source(self.values, at, step.uri)
 
     def _evaluate(self, step: Step) -> None:
         self._model(step, every=True)
@@ -246,8 +281,6 @@ class _Check:
                 f"{chosen} saved models would go to one place: say which with `model`, or end `to` with '/'.",
             )
         if step.to:
-            from mercury_core.storage.uri import scheme_of
-
             self._provider("copy", scheme_of(step.to), (*step.at, "to"))
 
     def _serve(self, step: Step) -> None:

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any
 from mercury_core.calling import takes
 from mercury_core.contracts import ColumnsNamer, SchemaReader
 from mercury_core.errors import MercuryError, MissingColumnsError, did_you_mean
+from mercury_core.reading import at_hand, is_served
+from mercury_core.storage.uri import is_remote
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from mercury_core.storage import Stores
     from mercury_core.workflow.config import Step
     from mercury_core.workflow.source import At
     from mercury_core.workflow.values import Values
@@ -22,8 +25,10 @@ _SPLIT_COLUMNS = ("stratify", "group", "time")
 class Columns:
     """What is known of the bunch: data set to columns, None for unknown ones; None where the sets are unknown."""
 
-    def __init__(self, values: Values) -> None:
+    def __init__(self, values: Values, stores: Stores | None = None) -> None:
+        """Know of nothing yet; `stores` are None where none may be asked."""
         self.values = values
+        self.stores = stores
         self.sets: dict[str, tuple[str, ...] | None] | None = {}
 
     def unknown(self, name: str) -> None:
@@ -49,10 +54,11 @@ class Columns:
         except MercuryError as error:
             self.values.fault((*step.at, "roles"), str(error))
             return False
-        if not isinstance(reader, SchemaReader):
+        if not isinstance(reader, SchemaReader) or not self._can_be_asked(reader, step.source):
             return False
         try:
-            found = tuple(reader.schema(step.source, **step.params).names)
+            with at_hand(reader.schema, step.source, self.stores) as (source, store):
+                found = tuple(reader.schema(source, **store, **step.params).names)
         except MercuryError as error:
             self.values.fault((*step.at, "source"), str(error))
             return False
@@ -64,7 +70,7 @@ class Columns:
             return False
         names = set(found)
         missing = [(at, column) for at, column in _named(step.roles or {}) if column not in names]
-        if missing and (why := _why_none(reader, step, [column for _, column in missing])):
+        if missing and (why := self._why_none(reader, step, [column for _, column in missing])):
             self.values.fault((*step.at, "source"), why)
             return False
         for at, column in missing:
@@ -72,6 +78,24 @@ class Columns:
         if self.sets is not None:
             self.sets[name] = tuple(column for column in found if named is None or column in named)
         return not missing
+
+    def _can_be_asked(self, reader: SchemaReader, source: str) -> bool:
+        """Whether the columns of a source can be known without reading it whole."""
+        if not is_remote(source):
+            return True
+        return self.stores is not None and (takes(reader.schema, "store") or not is_served(source))
+
+    def _why_none(self, reader: SchemaReader, step: Step, columns: list[str]) -> str:
+        """What a reader knows of why its source lacks columns, as another delimiter; empty where it knows no more."""
+        if takes(reader.schema, "columns"):
+            try:
+                with at_hand(reader.schema, step.source, self.stores) as (source, store):
+                    reader.schema(source, columns=columns, **store, **step.params)
+            except MissingColumnsError:
+                return ""  # each is named, with its place in the file
+            except MercuryError as error:
+                return str(error)
+        return ""
 
     def need(self, name: str, at: At) -> None:
         """A data set is needed here."""
@@ -142,18 +166,6 @@ class Columns:
         from mercury_core.workflow.source import find
 
         return find(self.values.data, (*step.at, key))
-
-
-def _why_none(reader: SchemaReader, step: Step, columns: list[str]) -> str:
-    """What a reader knows of why its source lacks columns, as another delimiter; empty where it knows no more."""
-    if takes(reader.schema, "columns"):
-        try:
-            reader.schema(str(step.source), columns=columns, **step.params)
-        except MissingColumnsError:
-            return ""  # each is named, with its place in the file
-        except MercuryError as error:
-            return str(error)
-    return ""
 
 
 def _is_split(provider: Any) -> bool:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mercury_core.workflow.values import Values
 
 #: What may stand at the top of a file.
-TOP = ("name", "vars", *VERBS[:3], "load", *VERBS[3:])
+TOP = ("name", "vars", "stores", *VERBS[:3], "load", *VERBS[3:])
 OVERWRITE = ("error", "skip", "replace")
 
 # The keys of a step that are the workflow's own, by verb; all others are parameters of its provider, where it has any.
@@ -99,11 +99,13 @@ class Workflow:
         name: Its name: that in the file, or the file's.
         steps: All steps but serve's, in the order in which they are run.
         serve: How it is served.
+        stores: Parameters of stores, by scheme or beginning of URIs.
     """
 
     name: str
     steps: tuple[Step, ...]
     serve: tuple[Step, ...] = ()
+    stores: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def of(self, *verbs: str) -> list[Step]:
         """The steps of some verbs."""
@@ -126,6 +128,10 @@ def parse(values: Values, data: Mapping[Any, Any]) -> Workflow:
         values.fault(("name",), "The name of a workflow is text.")
     if not isinstance(data.get("vars", {}), dict):
         values.fault(("vars",), "Expected a mapping from name to value.")
+    stores = data.get("stores", {})
+    if not isinstance(stores, dict) or not all(isinstance(params, dict) for params in stores.values()):
+        values.fault(("stores",), "Expected a mapping from scheme or URI to parameters, as {s3: {region: eu-west-1}}.")
+        stores = {}
     if "load" in data and "fit" in data:
         values.fault(("load",), "`load` takes the place of `fit`: keep one of them.", key=True)
     shape = _Shape(values)
@@ -134,7 +140,7 @@ def parse(values: Values, data: Mapping[Any, Any]) -> Workflow:
     if not any(key in data for key in ("read", "load")):
         values.fault((), "A workflow begins with `read`, or with `load: URI`; this file has neither.")
     serve = tuple(step for step in steps if step.verb == "serve")
-    return Workflow(str(name), tuple(step for step in steps if step.verb != "serve"), serve)
+    return Workflow(str(name), tuple(step for step in steps if step.verb != "serve"), serve, stores)
 
 
 class _Shape:

@@ -6,6 +6,7 @@ import platform
 import sys
 from typing import TYPE_CHECKING, Any
 
+from mercury_core.storage.uri import scheme_of
 from mercury_core.workflow.source import walk
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ def environment_of(workflow: Workflow, config: Mapping[str, Any], directory: Pat
     """
     uses = {(step.verb, step.use) for step in workflow.steps if step.use}
     uses |= {("evaluate", m if isinstance(m, str) else m["use"]) for step in workflow.steps for m in step.metrics}
+    uses |= {("copy", scheme_of(uri)) for step in workflow.steps for uri in (step.source, step.uri, step.to) if uri}
     return {
         "python": platform.python_version(),
         "system": platform.system(),

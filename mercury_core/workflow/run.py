@@ -65,7 +65,7 @@ class WorkflowRun:
                 journal.write(self._record.to_json())
                 journal.event("run_started", run=run, name=workflow.name)
                 watchers.tell("run_started", run=run, config=self._record.config["resolved"])
-                self._steps(workflow.steps, journal, watchers, secrets)
+                self._steps(workflow, journal, watchers, secrets)
                 content = self._end(journal, "succeeded", began)
         except BaseException as error:
             said = error.__cause__ if isinstance(error, StepFailedError) and error.__cause__ else error
@@ -94,11 +94,14 @@ class WorkflowRun:
             environment=environment_of(workflow, config, values.source.file.absolute().parent),
         )
 
-    def _steps(self, steps: Sequence[Step], journal: Journal, watchers: Watchers, secrets: frozenset[str]) -> None:
+    def _steps(self, workflow: Workflow, journal: Journal, watchers: Watchers, secrets: frozenset[str]) -> None:
+        from mercury_core.storage import Stores
         from mercury_core.workflow.steps import State
 
-        state = State(self._record.run, steps, watchers, self._checked.ahead)
-        for step in steps:
+        same = workflow.stores == self._checked.workflow.stores
+        stores = self._checked.stores if same else Stores(workflow.stores)
+        state = State(self._record.run, workflow.steps, watchers, self._checked.ahead, stores)
+        for step in workflow.steps:
             self._step(step, state, journal, watchers, secrets)
 
     def _step(self, step: Step, state: Any, journal: Journal, watchers: Watchers, secrets: frozenset[str]) -> None:

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mercury_core import tasks
 from mercury_core.errors import MetricError
+from mercury_core.storage.uri import is_remote, to_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from mercury_core.bundle import Bundle
     from mercury_core.data import DataBunch
-    from mercury_core.storage import CopyProgress
+    from mercury_core.storage import CopyProgress, CopyReport, Stores
     from mercury_core.workflow.ahead import ReadAhead
     from mercury_core.workflow.config import Step
     from mercury_core.workflow.watch import Watchers
+
+
+#: A record of a copy holds the checksums of so many files, and none where there are more.
+MOST_CHECKSUMS = 1000
 
 
 class State:
@@ -27,14 +32,16 @@ class State:
         steps: All its steps.
         watchers: Told of the progress of copies.
         ahead: What is being read by now.
+        stores: Where everything is read, loaded and copied.
 
     Attributes:
         metrics: ``{data set: {metric: value}}``, under the model's name first where there are several.
         artifacts: What was written, one mapping each.
     """
 
-    def __init__(self, run: str, steps: Sequence[Step], watchers: Watchers, ahead: ReadAhead) -> None:
+    def __init__(self, run: str, steps: Sequence[Step], watchers: Watchers, ahead: ReadAhead, stores: Stores) -> None:
         self.run = run
+        self._stores = stores
         self.metrics: dict[str, Any] = {}
         self.artifacts: list[dict[str, Any]] = []
         self._watchers = watchers
@@ -60,7 +67,7 @@ class State:
     def _read(self, step: Step) -> dict[str, Any]:
         from mercury_core.data import DataBunch
 
-        read = self._ahead.take(step)
+        read = self._ahead.take(step, self._stores)
         self._bunch = DataBunch({**(self._bunch or {}), **read})
         return {"rows": {name: data_set.num_rows for name, data_set in read.items()}}
 
@@ -76,7 +83,7 @@ class State:
         return {"model": type(bundle.underlying).__name__}
 
     def _load(self, step: Step) -> dict[str, Any]:
-        bundle = tasks.load_model(step.uri, trusted=step.trusted)
+        bundle = tasks.load_model(step.uri, trusted=step.trusted, stores=self._stores)
         self._bundles["model"] = bundle
         self._loaded = step.uri
         return {"model": type(bundle.underlying).__name__}
@@ -118,7 +125,7 @@ class State:
     def _copy(self, step: Step) -> dict[str, Any]:
         from mercury_core.storage import copy
 
-        sent = []
+        reports = []
         for source, proof in self._to_copy(step):
 
             def progress(done: CopyProgress, source: str = source) -> None:
@@ -126,11 +133,11 @@ class State:
                     "copy_progress", source=source, target=step.to, files=done.files, size=done.bytes
                 )
 
-            report = copy(source, step.to, overwrite=step.overwrite, progress=progress)
+            report = copy(source, step.to, overwrite=step.overwrite, progress=progress, stores=self._stores)
             # What was there before and was skipped is not known to be the same.
             self._note(step, {"uri": report.target}, proof if not report.skipped else {})
-            sent.append(report.target)
-        return {"to": sent if len(sent) > 1 else sent[0]}
+            reports.append(report)
+        return _told(reports)
 
     def _to_copy(self, step: Step) -> list[tuple[str, dict[str, Any]]]:
         """What a step of copy sends, with its proof: copying proves that what arrived is the same."""
@@ -141,12 +148,21 @@ class State:
             and (step.inputs is None or save.own in step.inputs or save.name in step.inputs)
         ]
         if not chosen and self._loaded is not None:
-            path = Path(self._loaded)
-            chosen = [(self._loaded, _proof(path) if path.exists() else {})]
+            chosen = [(self._loaded, {} if is_remote(self._loaded) else _proof(to_path(self._loaded)))]
         return chosen
 
     def _note(self, step: Step, place: Mapping[str, str], proof: Mapping[str, Any]) -> None:
         self.artifacts.append({"step": step.name, "kind": "model", **place, **proof})
+
+
+def _told(reports: Sequence[CopyReport]) -> dict[str, Any]:
+    """What the record keeps of copies."""
+    told: dict[str, Any] = {"to": reports[0].target if len(reports) == 1 else [report.target for report in reports]}
+    for name in ("files", "bytes", "skipped", "resumed"):
+        told[name] = sum(getattr(report, name) for report in reports)
+    if told["files"] <= MOST_CHECKSUMS:
+        told["checksums"] = {report.target: dict(report.checksums) for report in reports}
+    return told
 
 
 def _there(bunch: DataBunch | None) -> DataBunch:

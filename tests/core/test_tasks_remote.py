@@ -204,7 +204,6 @@ def test_an_entry_that_was_harmed_is_fetched_again(site: Site, harm: str) -> Non
     elif harm == "manifest":
         (entry / "mercury.json").write_text("{}")
     else:
-        remote_parts.wait_for(lambda: True)
         for path in (number, number.parent, entry / "mercury.json", entry):
             path.rmdir() if path.is_dir() else path.unlink()
         entry.write_text("no directory")

@@ -52,9 +52,9 @@ def read_by(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
     seen: list[tuple[str, str]] = []
     read = ahead.read
 
-    def spy(step: Step) -> DataBunch:
+    def spy(step: Step, *stores: Any) -> DataBunch:
         seen.append((step.name, threading.current_thread().name))
-        return read(step)
+        return read(step, *stores)
 
     monkeypatch.setattr(ahead, "read", spy)
     return seen
@@ -180,13 +180,13 @@ def test_an_interrupt_while_a_step_waits_for_its_reading(
 ) -> None:
     write("d.csv")
     listener, stopped = Listener(), threading.Event()
-    read: Callable[[Step], DataBunch] = ahead.read
+    read: Callable[..., DataBunch] = ahead.read
 
-    def slow(step: Step) -> DataBunch:
+    def slow(step: Step, *stores: Any) -> DataBunch:
         assert listener.began.wait(30)
         os.kill(os.getpid(), number)
         assert stopped.wait(30)
-        return read(step)
+        return read(step, *stores)
 
     monkeypatch.setattr(ahead, "read", slow)
     workflow = checked(READ)
