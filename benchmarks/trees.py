@@ -2,8 +2,9 @@
 
     python benchmarks/trees.py
 
-The source makes its objects as they are asked for, and one target forgets them: so what is measured is the copy, each in
-a process of its own. The other target is a directory of ``/dev/shm``, or where that is not to be had a temporary one.
+The source makes its objects as they are asked for, and one target forgets them: so what is measured is the copy, each
+in a process of its own. The other target is a directory in ``/dev/shm``, or where that is not to be had, in the
+temporary directory.
 """
 
 from __future__ import annotations

@@ -113,8 +113,13 @@ class Pool:
         ends = monotonic() + _PATIENCE if isinstance(error, KeyboardInterrupt) else None
         for thread in self._started:
             thread.join(None if ends is None else max(ends - monotonic(), 0))
+        self.budget.clear()
         if self._error is not None and self._error is not error:
-            raise self._error
+            context = self._error.__context__
+            try:
+                raise self._error
+            finally:
+                self._error.__context__ = context  # that this thread was told to give up says nothing to anybody
 
     def alive(self) -> bool:
         """Whether a thread is left, which hangs in a call."""
@@ -244,6 +249,11 @@ class Budget:
         with self._free:
             self._spare.append(buffer)
         self.give(size)
+
+    def clear(self) -> None:
+        """Let go of the buffers that are kept to be used again."""
+        with self._free:
+            self._spare.clear()
 
     def wake(self) -> None:
         """Have those who wait look whether the copy was given up."""

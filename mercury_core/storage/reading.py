@@ -106,7 +106,7 @@ class Reading(Knowing):
                 content += more
         if len(content) != info.size:
             raise VerificationError(info.uri, f"{info.size} bytes", f"{len(content)} bytes")
-        if info.checksums or self.local:
+        if info.checksums or self.local or self.tells:
             self.prove(info, lambda name: computed(self, name, content))
         return content
 
@@ -135,8 +135,9 @@ class Reading(Knowing):
         """
         if self.verify(info, known):
             return
-        if self.local or (info.checksums and not info.certain):
-            again = self._again(info)  # a file may have been written to while it was read
+        # A listing does not tell all that a store knows; and a file may have been written to while it was read.
+        if self.local or self.tells:
+            again = self._again(info)
             if again.certain:
                 self.verify(again, known)
 

@@ -15,7 +15,7 @@ from mercury_core.storage.plan import Names, namer
 from mercury_core.storage.reading import Reading
 from mercury_core.storage.to_disk import RANGE, ToDisk
 from mercury_core.storage.to_store import WHOLE, ToStore
-from mercury_core.storage.uri import join, local_path, name_of
+from mercury_core.storage.uri import is_remote, join, local_path, name_of, scheme_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ class DiskSender(Sender):
 
     def _send_one(self, item: Item, uri: str) -> None:
         """Write one file to its own place."""
-        journal = Journal(item.info.uri, RANGE)
+        journal = Journal(absolute(item.info.uri), RANGE)
         large = item.info.size > WHOLE
         try:
             with atomic_file(uri, self._overwrite == "replace", journal=journal if large else None) as beside:
@@ -115,12 +115,12 @@ class DiskSender(Sender):
 
     def _stage(self, replace: bool) -> None:
         """Write a whole tree beside its target."""
-        names, journal = Names(self._target), Journal(self._source.uri, RANGE)
+        names, journal = Names(self._target), Journal(absolute(self._source.uri), RANGE)
         with atomic_directory(self._target, overwrite=replace, journal=journal) as beside:
             root = os.fspath(beside)
 
             def task(item: Item) -> Task | None:
-                make(item.name.rstrip("/") if item.is_mark else item.name, folder=item.is_mark)
+                make(item.name[:-1] if item.is_mark else item.name, folder=item.is_mark)
                 return None if item.is_mark else partial(self._write, item, f"{root}/{item.name}", names, journal)
 
             def make(name: str, *, folder: bool) -> None:
@@ -156,9 +156,12 @@ class DiskSender(Sender):
         names, root = Names(self._target), os.path.realpath(local_path(self._target))
         store = cast("DirectoryStore", self._to)
         store.make_directory(self._target)
+        files: set[str] = set()
 
         def make(name: str, *, folder: bool) -> None:
             for needed in names.check(name, folder=folder):
+                if needed in files:
+                    raise names.both(needed, name)
                 uri = join(self._target, needed)
                 store.make_directory(uri)
                 if not is_below(os.path.realpath(local_path(uri)), root):
@@ -166,9 +169,14 @@ class DiskSender(Sender):
                     raise StoreAccessError("write", uri, "a symbolic link there leads out of the target", todo)
 
         def task(item: Item) -> Task | None:
-            make(item.name.rstrip("/") if item.is_mark else item.name, folder=item.is_mark)
+            make(item.name[:-1] if item.is_mark else item.name, folder=item.is_mark)
+            if item.is_mark:
+                return None
+            if item.name in names.folders():
+                raise names.refuse(item.name)
+            files.add(item.name)
             uri = join(self._target, item.name)
-            return None if item.is_mark or self._skips(item, uri) else partial(self._send_one, item, uri)
+            return None if self._skips(item, uri) else partial(self._send_one, item, uri)
 
         for folder in self._source.folders():
             make(folder, folder=True)
@@ -183,8 +191,9 @@ class StoreSender(Sender):
         single = self._source.single
         small = single is not None and single.info.size <= WHOLE
         if isinstance(self._to, MultipartStore) and not small:
-            records.clean(self._to, lambda uri: self._stores.of(uri) is self._to)
-        with records.Record(self._source.uri, self._target, kept=not small) as record:
+            scheme = scheme_of(self._target)
+            records.clean(self._to, lambda uri: scheme_of(uri) == scheme and self._stores.of(uri) is self._to)
+        with records.Record(absolute(self._source.uri), self._target, kept=not small) as record:
             self._remote = ToStore(self._from, self._to, self._target, self._pool, self._watch, record)
             if single is None:
                 self._send_tree(record)
@@ -204,7 +213,7 @@ class StoreSender(Sender):
 
         def task(item: Item) -> Task | None:
             if item.is_mark and directories is not None:
-                directories.make_directory(join(self._target, item.name.rstrip("/")))
+                directories.make_directory(join(self._target, item.name[:-1]))
                 return None
             found = there.get(item.name)
             if found is not None and self._overwrite == "skip":
@@ -259,6 +268,11 @@ def remove(store: Store, uris: Iterable[str]) -> None:
 def version_of(info: ObjectInfo) -> Version:
     """What is another one when an object changed."""
     return info.size, info.modified, info.version
+
+
+def absolute(uri: str) -> str:
+    """What names the same place in any process, wherever that runs."""
+    return uri if is_remote(uri) else os.path.realpath(local_path(uri))
 
 
 def is_below(path: str, root: str) -> bool:

@@ -88,8 +88,9 @@ def test_whatever_checksums_stores_tell(
             copy(f"one://b/t/{name}", f"{where}-{name}")
 
 
-def test_within_a_store_the_service_copies(stores: Callable[..., World]) -> None:
-    world = stores("one", Telling, Within, DeletingMany)
+@pytest.mark.parametrize("guesses", [False, True])
+def test_within_a_store_the_service_copies(guesses: bool, stores: Callable[..., World]) -> None:
+    world = stores("one", Telling, Within, DeletingMany, guesses=guesses)
     source = tree_in(world, "one", TREE)
     report = copy(source, "one://b/copy", move=True)
     assert world.contents("one://b/copy/") == TREE
