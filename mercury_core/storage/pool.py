@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mmap import mmap
 from queue import SimpleQueue
 from threading import Condition, Event, Lock, Thread
 from time import monotonic
@@ -204,12 +205,15 @@ class _Shared:
 
 
 class Budget:
-    """The memory for buffers of one copy."""
+    """The memory for buffers of one copy.
+
+    Large buffers are mapped and used again: what threads allocate and free would stay with their allocators.
+    """
 
     def __init__(self, pool: Pool) -> None:
         self._pool, self._free = pool, Condition()
         self._used = 0
-        self._spare: list[bytearray] = []
+        self._spare: list[mmap] = []
 
     def take(self, size: int) -> None:
         """Wait until there is room for `size` more bytes.
@@ -217,16 +221,9 @@ class Budget:
         Raises:
             CancelledError: The copy is given up.
         """
-        if size <= _UNCOUNTED:
-            return
-        with self._free:
-            while self._used and self._used + size > max(BUFFERS, 2 * size):
-                self._pool.check()
-                self._free.wait()
-            self._pool.check()
-            self._used += size
-            while self._spare and self._used + sum(map(len, self._spare)) > BUFFERS:
-                self._spare.pop()
+        if size > _UNCOUNTED:
+            with self._free:
+                self._wait(size)
 
     def give(self, size: int) -> None:
         """Give back what was taken."""
@@ -235,20 +232,28 @@ class Budget:
                 self._used -= size
                 self._free.notify_all()
 
-    def buffer(self, size: int) -> bytearray:
-        """A buffer of at least `size` bytes, for which there is room already; hand it to `put_back` afterwards."""
-        with self._free:
-            while self._spare:
-                spare = self._spare.pop()
-                if len(spare) >= size:
-                    return spare
-        return bytearray(size)
+    def lend(self, size: int) -> mmap:
+        """A buffer of `size` bytes, when there is room for it; hand it to `put_back` afterwards.
 
-    def put_back(self, buffer: bytearray, size: int) -> None:
-        """Have a buffer used again, and give back the `size` that was taken for it."""
+        Raises:
+            CancelledError: The copy is given up.
+        """
+        with self._free:
+            self._wait(size)
+            fitting = [spare for spare in self._spare if len(spare) == size]
+            if fitting:
+                self._spare.remove(fitting[0])
+                return fitting[0]
+            while self._spare and self._used + sum(map(len, self._spare)) > BUFFERS:
+                self._spare.pop()
+        return mmap(-1, size)
+
+    def put_back(self, buffer: mmap) -> None:
+        """Have a buffer used again."""
         with self._free:
             self._spare.append(buffer)
-        self.give(size)
+            self._used -= len(buffer)
+            self._free.notify_all()
 
     def clear(self) -> None:
         """Let go of the buffers that are kept to be used again."""
@@ -259,3 +264,10 @@ class Budget:
         """Have those who wait look whether the copy was given up."""
         with self._free:
             self._free.notify_all()
+
+    def _wait(self, size: int) -> None:
+        while self._used and self._used + size > max(BUFFERS, 2 * size):
+            self._pool.check()
+            self._free.wait()
+        self._pool.check()
+        self._used += size

@@ -12,6 +12,8 @@ from mercury_core.storage.reading import Stream, computed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from mmap import mmap
+
     from mercury_core.contracts import Crc, MultipartStore, ObjectInfo, Part
     from mercury_core.storage.arriving import Sent
     from mercury_core.storage.pool import Pool
@@ -45,7 +47,7 @@ class Upload:
         self._parts: list[Part | None] = [None] * self._count
         self._crcs: list[dict[str, int]] = [{}] * self._count
         self._turn, self._next, self._failed = Condition(), 0, False
-        self._buffers: dict[int, bytearray] = {}
+        self._buffers: dict[int, mmap] = {}
         proof = reading.best(info.checksums)
         self._digest = proof if proof in DIGESTS else None
         self._names = {"crc32c", *([proof] if proof and not self._digest else [])}
@@ -116,17 +118,14 @@ class Upload:
 
     def _admit(self, number: int) -> None:
         """Get the memory for a part, in the order of parts: so the first that is not sent is never without."""
-        self._pool.budget.take(self._part_size)
+        buffer = self._buffers[number] = self._pool.budget.lend(self._part_size)
         if self._stream is not None:
-            buffer = self._pool.budget.buffer(self._part_size)
             view, done = memoryview(buffer)[: self._size(number)], 0
             while done < len(view):
                 done += self._stream.readinto(view[done:])
-            self._buffers[number] = buffer
 
     def _step(self, number: int) -> None:
-        budget = self._pool.budget
-        buffer = self._buffers.pop(number, None) or budget.buffer(self._part_size)
+        buffer = self._buffers.pop(number)
         view = memoryview(buffer)[: self._size(number)]
         try:
             if self._stream is None:
@@ -146,7 +145,7 @@ class Upload:
                 self._turn.notify_all()
             raise
         finally:
-            budget.put_back(buffer, self._part_size)
+            self._pool.budget.put_back(buffer)
         self._sent.told(len(view))
 
     def _wait_for_turn(self, number: int) -> None:
