@@ -101,13 +101,17 @@ class ToDisk:
         self._pool.budget.take(info.size)
         try:
             content = self._from.whole(info)
+            crc = CRC32C.extend(0, content)
             write_at(handle, content, 0)
-            if read_at(handle, len(content) + 1, 0) != content:
+            if len(content) > BLOCK:
+                view = memoryview(bytearray(BLOCK))
+                _compare(uri, crc, _crc_at(handle, CRC32C, 0, len(content), view))
+            elif read_at(handle, len(content) + 1, 0) != content:
                 raise VerificationError(uri, "what was written", "something else")
         finally:
             self._pool.budget.give(info.size)
-        sent.add(len(content))
-        return CRC32C.extend(0, content)
+        sent.add(info.size)
+        return crc
 
     def _write_in_order(self, handle: int, info: ObjectInfo, uri: str, sent: Sent) -> int:
         view, done = memoryview(bytearray(BLOCK)), 0
