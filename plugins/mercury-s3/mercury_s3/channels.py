@@ -8,6 +8,7 @@ from __future__ import annotations
 import http.client
 import select
 import socket
+import weakref
 from collections import deque
 from urllib.parse import unquote, urlsplit
 
@@ -39,9 +40,11 @@ class Channels:
         self._tls, self._host = parts.scheme == "https", parts.hostname or ""
         self._port = parts.port or (443 if self._tls else 80)
         self._certificates, self._context = certificates, None  # type: Callable[[], str], ssl.SSLContext | None
-        self._idle: deque[http.client.HTTPConnection] = deque(maxlen=most)
+        self._idle: deque[http.client.HTTPConnection] = deque()
+        self._most = most
         self._proxy = _proxy_for(parts.scheme, self._host)
         self._address = address
+        weakref.finalize(self, _close, self._idle)  # nobody says when a store is not needed any more
 
     def request(
         self, method: str, target: str, headers: Mapping[str, str], body: memoryview | None, patience: float
@@ -149,15 +152,10 @@ class Channels:
 
     def keep(self, connection: http.client.HTTPConnection) -> None:
         """Use a connection again, whose answer was read to its end."""
-        if len(self._idle) == self._idle.maxlen:
+        if len(self._idle) >= self._most:
             connection.close()
         else:
             self._idle.append(connection)
-
-    def close(self) -> None:
-        """Close those that nobody uses."""
-        while self._idle:
-            self._idle.pop().close()
 
 
 class Response:
@@ -252,6 +250,11 @@ def _proxy_for(scheme: str, host: str) -> _Proxy | None:
 
     url = getproxies().get(scheme)
     return _Proxy(url) if url and not proxy_bypass(host) else None
+
+
+def _close(idle: deque[http.client.HTTPConnection]) -> None:
+    while idle:
+        idle.pop().close()
 
 
 def _readable(sock: socket.socket) -> bool:

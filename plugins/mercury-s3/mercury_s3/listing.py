@@ -73,7 +73,7 @@ def below(service: Service, uri: str) -> Iterator[ObjectInfo]:
     prefix = _prefix(place)
     pages = _pages(service, uri, place.bucket, Prefix=prefix)
     first = next(pages)
-    found = (one for page in chain([first], pages) for one in page.data.get("Contents", ()))
+    found: Iterator[Any] = (one for page in chain([first], pages) for one in page.data.get("Contents", ()))
     if first.headers.get("server", "").startswith("SeaweedFS"):
         # It gives "a/b" before "a.b", as its directories have it: here, that takes the memory of all names.
         found = iter(sorted(found, key=lambda one: str.encode(one["Key"])))

@@ -132,7 +132,7 @@ class Wire:
 
 
 def _read(operation: str, response: Response) -> Answer:
-    text = b"" if operation == "HeadObject" else response.read(_LONGEST_ANSWER)
+    text = response.read(_LONGEST_ANSWER)
     # While a service copies it sends blanks, so that the connection is not taken for dead.
     root, data = documents.parsed(text.strip())
     if response.status >= 300 or root == "Error":
