@@ -38,6 +38,7 @@ from mercury_core.contracts.stores import (
     ObjectInfo as ObjectInfo,
     Part as Part,
     ReachableStore as ReachableStore,
+    Rereadable as Rereadable,
     Store as Store,
 )
 

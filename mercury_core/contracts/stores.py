@@ -79,6 +79,11 @@ class Store(Protocol):
     def put(self, uri: str, data: BinaryIO, *, overwrite: bool = False) -> ObjectInfo:
         """Write an object whole: a reader sees the old one or the new one, never a part.
 
+        Args:
+            uri: Where.
+            data: What it holds, from where the reader is to its end; it may be `Rereadable`.
+            overwrite: Whether an object that is there is replaced.
+
         Raises:
             ObjectExistsError: Something is there, and `overwrite` is False; of a `ConditionalStore` this holds under a
                 race as well.
@@ -93,6 +98,28 @@ class Store(Protocol):
 
     def delete(self, uri: str) -> None:
         """Remove one object; nothing happens where there is none."""
+        ...
+
+
+@runtime_checkable
+class Rereadable(Protocol):
+    """A reader that tells what it will give before it is read, and can be read again.
+
+    A store that knows of this can send a checksum before the content, so that the service compares before it publishes,
+    and can try again without holding the content.
+
+    Attributes:
+        size: In bytes.
+    """
+
+    size: int
+
+    def crc32c(self) -> str | None:
+        """Of all of it, as in `ObjectInfo`; None where that is not known and costs more than a look at the disk."""
+        ...
+
+    def rewind(self) -> None:
+        """Begin again."""
         ...
 
 

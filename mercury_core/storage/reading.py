@@ -149,11 +149,12 @@ class Reading(Knowing):
 
 
 class Stream(io.RawIOBase):
-    """A reader of a whole object, in order, that proves what goes through it.
+    """A reader of a whole object, in order, that proves what goes through it; see `mercury_core.contracts.Rereadable`.
 
     It raises rather than give the last block of what is not the object, so that whoever writes it does not publish it.
 
     Attributes:
+        size: Of the object in bytes.
         sums: The checksums of what was read.
     """
 
@@ -162,13 +163,50 @@ class Stream(io.RawIOBase):
     ) -> None:
         """Open an object, and compute `algorithms`; the size of each block is told."""
         self._reading, self._info, self._told = reading, info, told
+        self.size = info.size
         proof = reading.best(info.checksums)
-        self.sums = Checksums({"crc32c", *algorithms, *([proof] if proof else [])}, reading.crc)
-        self._data = reading.store.open(info.uri, version=info.version)
+        self._names = {"crc32c", *algorithms, *([proof] if proof else [])}
+        self.sums = Checksums(self._names, reading.crc)
+        self._data = self._open()
+
+    def _open(self) -> BinaryIO:
+        return self._reading.store.open(self._info.uri, version=self._info.version)
+
+    def crc32c(self) -> str | None:
+        """What the store says it is; of a local file, what it is."""
+        if self._info.certain and "crc32c" in self._info.checksums:
+            return self._info.checksums["crc32c"]
+        if not self._reading.local:
+            return None
+        sums, buffer = Checksums(["crc32c"]), memoryview(bytearray(BLOCK))
+        with self._open() as data:
+            while count := read_into(data, buffer, self._info.uri):
+                sums.update(buffer[:count])
+                self._told(0)
+        return sums.hex("crc32c")
+
+    def rewind(self) -> None:
+        """Begin again."""
+        if not self.sums.size:
+            return
+        self._data.close()
+        self._told(-self.sums.size)
+        self.sums = Checksums(self._names, self._reading.crc)
+        self._data = self._open()
 
     def readable(self) -> bool:
         """It is."""
         return True
+
+    def read(self, size: int | None = -1) -> bytes:
+        """Read as much as was asked for, or to the end."""
+        if size is None or size < 0:
+            return self.readall()
+        held, done = bytearray(size), 0
+        view = memoryview(held)
+        while done < size and (count := self.readinto(view[done:])):
+            done += count
+        return bytes(view[:done])
 
     def readinto(self, buffer: Buffer) -> int:
         """Read into a buffer; OSErrors of the source become errors of a store."""

@@ -148,9 +148,7 @@ class ToStore:
     def _send_stream(self, info: ObjectInfo, uri: str, overwrite: bool, sent: Sent) -> int:
         best = self._to.best(self._to.tells)
         with Stream(self._from, info, [best] if best else [], sent.told) as data:
-            # With a buffer around it, a read gives as much as was asked for until the end.
-            whole = cast("BinaryIO", io.BufferedReader(data, BLOCK))
-            stored = self._to.store.put(uri, whole, overwrite=overwrite)
+            stored = self._to.store.put(uri, cast("BinaryIO", data), overwrite=overwrite)
             self._confirm(stored, uri, info.size, data.sums.known)
             return data.sums.crc("crc32c")
 

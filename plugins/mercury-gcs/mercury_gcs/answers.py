@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mercury_gcs.wire import Content
+    from mercury_gcs.channels import Response
 
 _TRANSIENT = frozenset({408, 429, 500, 502, 503, 504})
 #: Refusals (403) that mean too many requests.
@@ -33,7 +33,7 @@ class Answer:
     status: int
     headers: Mapping[str, str]
     data: Mapping[str, Any] = field(default_factory=dict)
-    content: Content | None = None
+    content: Response | None = None
 
 
 class LostError(Exception):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from threading import RLock
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 from mercury_gcs.answers import LostError
+from mercury_gcs.channels import Channels
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,8 +26,7 @@ class Connections:
         self._lock = RLock()
         self._credentials: Any = None
         self._request: Any = None
-        self._manager: Any = None
-        self._pool: Any = None
+        self._channels: Channels | None = None
         self._address = ""
 
     @property
@@ -37,13 +36,13 @@ class Connections:
             self._address = self._settings.address or self._default_address()
         return self._address
 
-    def pool(self) -> Any:
-        """urllib3's connections to the service."""
-        if self._pool is None:
+    def channels(self) -> Channels:
+        """Connections to the service."""
+        if self._channels is None:
             with self._lock:
-                if self._pool is None:
-                    self._pool = self._connect(self.address).connection_from_url(self.address)
-        return self._pool
+                if self._channels is None:
+                    self._channels = Channels(self.address, certificates, self._settings.max_concurrency)
+        return self._channels
 
     def authorize(self, method: str, target: str, headers: dict[str, str]) -> str | None:
         """Add the credentials to the headers of a request; gives the token, to tell `renew` which one it was.
@@ -88,9 +87,9 @@ class Connections:
             with self._lock:
                 if self._credentials is None:
                     import google.auth
-                    from google.auth.transport.urllib3 import Request
+                    from google.auth.transport.requests import Request
 
-                    self._request = Request(self._connect("https://oauth2.googleapis.com"))  # type: ignore[no-untyped-call]
+                    self._request = Request()
                     found, _ = google.auth.default(
                         scopes=[_SCOPE], request=self._request, quota_project_id=self._settings.project
                     )
@@ -104,23 +103,12 @@ class Connections:
             domain = getattr(self._find_credentials(), "universe_domain", None) or domain
         return f"https://storage.{domain}"
 
-    def _connect(self, address: str) -> Any:
-        """Connections by way of the proxy that the environment names, with the authorities that it names."""
-        import urllib.request
 
-        import certifi
-        import urllib3
+def certificates() -> str:
+    """The file of the authorities that are trusted: as `requests` finds it, by which google-auth asks for tokens."""
+    named = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
+    if named:
+        return named
+    import certifi
 
-        parts = urlsplit(address)
-        options: dict[str, Any] = {"maxsize": self._settings.max_concurrency}
-        if parts.scheme == "https":
-            named = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
-            options |= {"cert_reqs": "CERT_REQUIRED", "ca_certs": named or certifi.where()}
-        proxy = urllib.request.getproxies().get(parts.scheme)
-        if not proxy or urllib.request.proxy_bypass(parts.hostname or ""):
-            return urllib3.PoolManager(**options)
-        url = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
-        if url.username:
-            user = f"{unquote(url.username)}:{unquote(url.password or '')}"
-            options["proxy_headers"] = urllib3.make_headers(proxy_basic_auth=user)
-        return urllib3.ProxyManager(f"{url.scheme}://{url.netloc.rpartition('@')[2]}", **options)
+    return certifi.where()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from mercury_core.errors import ObjectChangedError, ObjectExistsError, ObjectNotFoundError
 from mercury_gcs.answers import RefusedError
 from mercury_gcs.objects import find, info_of, look_for_bucket
+from mercury_gcs.refusals import refusal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def copy(service: Service, source: Place, target: Place, *, overwrite: bool, ver
     }
     while True:
         try:
-            said = service.ask("POST", path, data=service.settings.metadata(), **asked).data
+            said = service.ask("POST", path, service.settings.metadata(), **asked).data
         except RefusedError as refused:
             return _after(service, source, target, refused, overwrite=overwrite, version=version)
         if said["done"]:
@@ -40,8 +41,9 @@ def _after(
         look_for_bucket(service, source, refused)
         if not refused.no_bucket and find(service, source) is None:
             raise ObjectNotFoundError(source.uri) from None
-        look_for_bucket(service, target, refused)
-        raise refused
+        # The source is there: so it is the target that cannot be.
+        refused.missing_bucket()
+        raise refusal(refused, "write", target.uri, service.settings) from None
     if refused.status != 412:
         raise refused
     found = find(service, source)

@@ -95,20 +95,20 @@ def level(service: Service, uri: str) -> Iterator[ObjectInfo | str]:
 
 
 def _pages(service: Service, uri: str, place: Place, delimiter: str | None = None) -> Iterator[Mapping[str, Any]]:
-    fields = f"items({FIELDS}),prefixes,nextPageToken"
     token: str | None = None
     while True:
         with translated("list", uri, service.settings):
-            page = service.ask(
-                "GET",
-                place.objects,
-                prefix=place.folder or None,
-                maxResults=str(_PAGE),
-                pageToken=token,
-                delimiter=delimiter,
-                fields=fields,
-            ).data
+            page = _page(service, place, delimiter, token)
         yield page
         token = page.get("nextPageToken")
         if not token:
             return
+
+
+def _page(service: Service, place: Place, delimiter: str | None, token: str | None) -> Mapping[str, Any]:
+    asked = {"prefix": place.folder or None, "delimiter": delimiter, "pageToken": token, "maxResults": str(_PAGE)}
+    try:
+        return service.ask("GET", place.objects, fields=f"items({FIELDS}),prefixes,nextPageToken", **asked).data
+    except RefusedError as refused:
+        refused.missing_bucket()
+        raise

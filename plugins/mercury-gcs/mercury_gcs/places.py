@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from urllib.parse import quote
 
 from mercury_core.errors import UriError
 
 _SCHEME = "gs://"
+_BUCKET = re.compile(r"[A-Za-z0-9._-]+").fullmatch
 _LONGEST_KEY = 1024  # bytes of UTF-8, as the service has it
 
 
@@ -63,9 +65,9 @@ def prefix_of(uri: str) -> Place:
     bucket, _, key = rest.partition("/")
     if head.lower() != _SCHEME or not bucket:
         raise UriError(uri, "it names no bucket", "Write gs://BUCKET/KEY.")
-    if not all(c.isalnum() or c in "-_." for c in bucket) or not bucket.isascii():
+    if not _BUCKET(bucket):
         raise UriError(uri, f"{bucket!r} can be no bucket", "Write gs://BUCKET/KEY.")
-    if any(c in key for c in "\0\r\n"):
+    if "\0" in key or "\r" in key or "\n" in key:
         raise UriError(uri, "its key holds a null character or a line break", "Remove it.")
     try:
         length = len(key.encode())

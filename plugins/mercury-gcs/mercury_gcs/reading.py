@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
     from mercury_gcs.answers import Answer
+    from mercury_gcs.channels import Response
     from mercury_gcs.places import Place
     from mercury_gcs.service import Service
-    from mercury_gcs.wire import Content
 
 _BUFFER = 1 << 16
 _BLOCK = 1 << 20
@@ -69,7 +69,7 @@ class Reading(io.RawIOBase):
         self._service, self._place = service, place
         self._at, self._end, self._version = start, end, version
         self._pinned = version is not None
-        self._content: Content | None = None
+        self._content: Response | None = None
         self._tries: Tries | None = None
         self.headers: Mapping[str, str] = {}
 
@@ -131,39 +131,36 @@ class Reading(io.RawIOBase):
     def readinto(self, buffer: Buffer) -> int:
         """Read into a buffer."""
         view = memoryview(buffer).cast("B")
-        block = self._next(view.nbytes)
-        view[: len(block)] = block
-        return len(block)
-
-    def readall(self) -> bytes:
-        """All that is left."""
-        found = []
-        while block := self._next(_BLOCK):
-            found.append(block)
-        return found[0] if len(found) == 1 else b"".join(found)
-
-    def _next(self, size: int) -> bytes:
         if self._end is not None:
-            size = min(size, self._end - self._at)
-        if size <= 0:
-            return b""
+            view = view[: max(self._end - self._at, 0)]
+        if not view.nbytes:
+            return 0
         while True:
             try:
                 if self._content is None:
                     self._go_on()
                 assert self._content is not None  # noqa: S101 — one was taken just now
-                block = self._content.read(size)
+                count = self._content.readinto(view)
             except LostError as lost:
                 self._broke_off(lost)
                 continue
-            if not block and self._end is not None:
+            if not count and self._end is not None:
                 self._broke_off(LostError("the connection was cut"))
                 continue
-            self._at += len(block)
+            self._at += count
             self._tries = None
-            if self._at == self._end:
-                self._content.close()  # another request can have the connection now
-            return block
+            return count
+
+    def readall(self) -> bytes:
+        """All that is left."""
+        found = bytearray()
+        size = _BLOCK if self._end is None else min(max(self._end - self._at, 0), _BLOCK)
+        view = memoryview(bytearray(size))
+        while count := self.readinto(view):
+            if count == size and self._at == self._end and not found:
+                return bytes(view)
+            found += view[:count]
+        return bytes(found)
 
     def _go_on(self) -> None:
         with translated("read", self._place.uri, self._service.settings):

@@ -88,7 +88,7 @@ class Service:
             self._connections = Connections(self.settings)
         return self._connections
 
-    def ask(self, method: str, path: str, *, data: Mapping[str, Any] | None = None, **query: str | None) -> Answer:
+    def ask(self, method: str, path: str, data: Mapping[str, Any] | None = None, /, **query: str | None) -> Answer:
         """Ask the API for a thing, or to do something with it.
 
         Args:
@@ -124,14 +124,14 @@ class Service:
         while True:
             tries.number += 1
             try:
-                answer, refused, token = exchange(connections, call, tries.patience(slow=call.slow))
+                said, token = exchange(connections, call, tries.patience(slow=call.slow))
             except LostError as error:
                 tries.failed(error)
                 continue
-            if answer is not None:
-                return answer
-            if refused.status == 401 and not renewed:
+            if isinstance(said, Answer):
+                return said
+            if said.status == 401 and not renewed:
                 renewed = True
                 if connections.renew(token):
                     continue
-            tries.failed(refused)
+            tries.failed(said)

@@ -18,7 +18,7 @@ from mercury_core.contracts import Part
 from mercury_core.errors import ObjectExistsError, StoreAccessError, UploadGoneError
 from mercury_gcs import checksums
 from mercury_gcs.answers import RefusedError
-from mercury_gcs.objects import FIELDS, info_of
+from mercury_gcs.objects import FIELDS, find, info_of
 from mercury_gcs.proof import after_refusal, proven, same
 from mercury_gcs.settings import QUANTUM
 from mercury_gcs.wire import RESUME_INCOMPLETE, Call, blocks
@@ -80,6 +80,8 @@ def begin(service: Service, place: Place, size: int | None, *, overwrite: bool) 
     Raises:
         ObjectExistsError: Something is there, and `overwrite` is False.
     """
+    if not overwrite and _is_there(service, place):
+        raise ObjectExistsError(place.uri)  # before much is sent; the session is held to it at its end
     said = json.dumps({"name": place.key, **service.settings.metadata()}).encode()
     query = {"uploadType": "resumable", "name": place.key, "fields": FIELDS, **service.settings.writing()}
     if not overwrite:
@@ -98,6 +100,15 @@ def begin(service: Service, place: Place, size: int | None, *, overwrite: bool) 
         raise StoreAccessError("write", place.uri, "the service began no upload", "Look whether it is one of Google's.")
     # Of the address, the host is not kept: it is that of the service, and an emulator's may be known by another name.
     return Session(not overwrite, size, service.settings.chunk_size, f"{address.path}?{address.query}")
+
+
+def _is_there(service: Service, place: Place) -> bool:
+    try:
+        return find(service, place) is not None
+    except RefusedError as refused:
+        if refused.status != 403:
+            raise
+        return False  # who may write may yet not look
 
 
 def put_part(service: Service, place: Place, session: Session, number: int, data: memoryview) -> Part:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import json
 import secrets
+from dataclasses import dataclass
 from typing import BinaryIO
 
+from mercury_core.contracts import Rereadable
 from mercury_core.storage.checksums import CRC32C, shown
 from mercury_gcs import checksums, sessions
 from mercury_gcs.answers import RefusedError
@@ -36,9 +38,9 @@ def put(service: Service, place: Place, data: BinaryIO, *, overwrite: bool) -> O
         ObjectExistsError: Something is there, and `overwrite` is False.
         VerificationError: What arrived is not what was sent.
     """
-    twice = _Twice.of(data, service.settings.resumable_above)
-    if twice is not None:
-        return _put_whole(service, place, twice.blocks, twice.size, twice.crc32c, overwrite=overwrite)
+    again = _again(data, service.settings.resumable_above)
+    if again is not None:
+        return _put_whole(service, place, again.blocks, again.size, again.crc32c, overwrite=overwrite)
     first = _read(data, SMALL + 1)
     if len(first) <= SMALL:
         body = memoryview(first)
@@ -47,39 +49,49 @@ def put(service: Service, place: Place, data: BinaryIO, *, overwrite: bool) -> O
     return _put_chunks(service, place, first, data, overwrite=overwrite)
 
 
-class _Twice:
-    """A reader that is read twice: for its checksum, which is sent before the content, then to be sent."""
+@dataclass(frozen=True, slots=True)
+class _Again:
+    """A reader that can be read again, and what it will give."""
 
-    def __init__(self, data: BinaryIO, start: int) -> None:
-        self._data, self._start = data, start
-        self.size = crc = 0
-        for block in self.blocks():
-            crc = checksums.crc32c(block, crc)
-            self.size += block.nbytes
-        self.crc32c = shown(CRC32C, crc)
-
-    @classmethod
-    def of(cls, data: BinaryIO, most: int) -> _Twice | None:
-        """A reader as such; None of one that can be read only once, or has more than `most` bytes."""
-        seekable = getattr(data, "seekable", None)
-        if seekable is None or not seekable():
-            return None
-        start = data.tell()
-        size = data.seek(0, io.SEEK_END) - start
-        data.seek(start)
-        return cls(data, start) if size <= max(most, SMALL) else None
+    data: BinaryIO
+    rewind: Callable[[], object]
+    size: int
+    crc32c: str
 
     def blocks(self) -> Iterator[memoryview]:
         """All of it, from its beginning; each block is good until the next."""
-        self._data.seek(self._start)
-        readinto = getattr(self._data, "readinto", None)
-        if readinto is None:
-            while block := self._data.read(_BLOCK):
-                yield memoryview(block)
-            return
-        view = memoryview(bytearray(_BLOCK))
-        while count := readinto(view):
-            yield view[:count]
+        self.rewind()
+        return _blocks(self.data)
+
+
+def _again(data: BinaryIO, most: int) -> _Again | None:
+    """A reader as one that can be read again; None of one that cannot, or that has more than `most` bytes."""
+    if isinstance(data, Rereadable):
+        known = data.crc32c()
+        return None if known is None else _Again(data, data.rewind, data.size, known)
+    seekable = getattr(data, "seekable", None)
+    if seekable is None or not seekable():
+        return None
+    start = data.tell()
+    size = data.seek(0, io.SEEK_END) - start
+    data.seek(start)
+    if size > max(most, SMALL):
+        return None
+    crc = 0
+    for block in _blocks(data):
+        crc = checksums.crc32c(block, crc)
+    return _Again(data, lambda: data.seek(start), size, shown(CRC32C, crc))
+
+
+def _blocks(data: BinaryIO) -> Iterator[memoryview]:
+    readinto = getattr(data, "readinto", None)
+    if readinto is None:
+        while block := data.read(_BLOCK):
+            yield memoryview(block)
+        return
+    view = memoryview(bytearray(_BLOCK))
+    while count := readinto(view):
+        yield view[:count]
 
 
 def _put_whole(

@@ -1,0 +1,390 @@
+"""Connections that are kept, and requests over them: HTTP/1.1.
+
+For small objects the client costs more than the network. A request with its answer takes 0.02 ms of CPU here, 0.13 with
+`http.client`, 0.34 with urllib3 and 2 to 4 with google-cloud-storage (measured on loopback with fake-gcs-server). Only
+the exchange is done here: `http.client` connects, through proxies and with TLS.
+"""
+
+from __future__ import annotations
+
+import http.client
+import select
+import socket
+import weakref
+from collections import deque
+from typing import cast
+from urllib.parse import unquote, urlsplit
+
+from mercury_gcs.answers import LostError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import io
+    import ssl
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from typing_extensions import Buffer
+
+_CONNECTING = 10.0  # seconds; a host that takes longer is not there
+_BUFFER = 1 << 16
+_LONGEST_LINE, _MOST_HEADERS = 1 << 16, 200
+# An answer that came before all was sent says why it was not taken; it is there at once, or not at all.
+_EARLY = 1.0
+_WITHOUT_BODY = (204, 304)
+
+
+class _UnreadableError(Exception):
+    """What came is not HTTP."""
+
+
+class Channels:
+    """Connections to one address."""
+
+    def __init__(self, address: str, certificates: Callable[[], str], most: int) -> None:
+        """Open none yet.
+
+        Args:
+            address: Scheme, host and port.
+            certificates: The file of those that are trusted.
+            most: How many are kept.
+        """
+        parts = urlsplit(address)
+        self._tls, self._host = parts.scheme == "https", parts.hostname or ""
+        self._port = parts.port or (443 if self._tls else 80)
+        self._certificates, self._context = certificates, None  # type: Callable[[], str], ssl.SSLContext | None
+        self._idle: deque[_Channel] = deque()
+        self._most = most
+        self._proxy = _proxy_for(parts.scheme, self._host)
+        #: What stands before the path in a request.
+        self._before = address if self._proxy and not self._tls else ""
+        self._headers = f"host: {parts.netloc}\r\nuser-agent: mercury-gcs\r\n"
+        if self._before and self._proxy and self._proxy.authorization:
+            self._headers += f"proxy-authorization: {self._proxy.authorization}\r\n"
+        weakref.finalize(self, _close, self._idle)  # nobody says when a store is not needed any more
+
+    def request(
+        self,
+        method: str,
+        target: str,
+        headers: Mapping[str, str],
+        body: Iterable[Buffer] | None,
+        length: int,
+        patience: float,
+    ) -> Response:
+        """Send a request, and wait for the head of the answer.
+
+        Args:
+            method: Of HTTP.
+            target: Path and query.
+            headers: All but those of the connection and the length.
+            body: What is sent, in blocks; None for nothing.
+            length: Of the body in bytes.
+            patience: Seconds that the other side may be silent.
+
+        Raises:
+            LostError: There was no answer.
+        """
+        said = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+        if body is not None or method in ("POST", "PUT"):
+            said += f"content-length: {length}\r\n"
+        head = f"{method} {self._before}{target} HTTP/1.1\r\n{self._headers}{said}\r\n".encode("latin-1")
+        channel = self._take(patience)
+        try:
+            channel.send(head, body or ())
+            return Response(self, channel)
+        except _SourceError as error:
+            channel.close()
+            raise error.cause from None
+        except (OSError, _UnreadableError) as error:
+            channel.close()
+            raise lost(error) from None
+        except BaseException:
+            channel.close()
+            raise
+
+    def _take(self, patience: float) -> _Channel:
+        while self._idle:
+            try:
+                channel = self._idle.pop()
+            except IndexError:  # another thread took the last one
+                break
+            if not _readable(channel.sock):
+                channel.sock.settimeout(patience)
+                return channel
+            channel.close()  # the other side has closed it
+        try:
+            return self._open(patience)
+        except (http.client.HTTPException, OSError) as error:
+            raise lost(error, connecting=True) from None
+
+    def _open(self, patience: float) -> _Channel:
+        host, port = (self._proxy.host, self._proxy.port) if self._proxy else (self._host, self._port)
+        limit = min(_CONNECTING, patience)
+        if self._tls:
+            connection: http.client.HTTPConnection = http.client.HTTPSConnection(
+                host, port, timeout=limit, context=self._tls_context()
+            )
+            if self._proxy:
+                authorization = self._proxy.authorization
+                more = {"Proxy-Authorization": authorization} if authorization else {}
+                connection.set_tunnel(self._host, self._port, more)
+        else:
+            connection = http.client.HTTPConnection(host, port, timeout=limit)
+        try:
+            connection.connect()
+        except BaseException:
+            connection.close()
+            raise
+        sock, connection.sock = connection.sock, None
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        sock.settimeout(patience)
+        return _Channel(sock)
+
+    def _tls_context(self) -> ssl.SSLContext:
+        if self._context is None:
+            import ssl
+
+            self._context = ssl.create_default_context(cafile=self._certificates())
+        return self._context
+
+    def keep(self, channel: _Channel) -> None:
+        """Use a connection again, whose answer was read to its end."""
+        if len(self._idle) >= self._most:
+            channel.close()
+        else:
+            self._idle.append(channel)
+
+
+class _Channel:
+    """One connection."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        self.file = cast("io.BufferedReader", sock.makefile("rb", _BUFFER))
+
+    def send(self, head: bytes, body: Iterable[Buffer]) -> None:
+        """Send a request, or as much of it as is taken before there is an answer."""
+        blocks = _own_errors(body)
+        first = next(blocks, b"")
+        if memoryview(first).nbytes < _BUFFER:
+            head, first = b"".join((head, first)), b""  # as few packets as can be
+        try:
+            self.sock.sendall(head)
+            if first:
+                self.sock.sendall(first)
+            for block in blocks:
+                self.sock.sendall(block)
+        except OSError:
+            if not self._has_answered():
+                raise
+
+    def _has_answered(self) -> bool:
+        self.sock.settimeout(_EARLY)
+        try:
+            return bool(self.file.peek(1))
+        except OSError:
+            return False
+
+    def close(self) -> None:
+        """Close it, with what is left in it."""
+        self.file.close()
+        self.sock.close()
+
+
+class _SourceError(Exception):
+    """What is sent cannot be read: that is no error of the connection."""
+
+    def __init__(self, cause: OSError) -> None:
+        self.cause = cause
+
+
+def _own_errors(body: Iterable[Buffer]) -> Iterator[Buffer]:
+    try:
+        yield from body
+    except OSError as error:
+        raise _SourceError(error) from error
+
+
+class Response:
+    """An answer, of which the head has arrived.
+
+    Attributes:
+        status: Of HTTP.
+        headers: By name in lower case.
+    """
+
+    def __init__(self, channels: Channels, channel: _Channel) -> None:
+        """Read the head.
+
+        Raises:
+            OSError: The connection was lost.
+        """
+        self._channels, self._channel = channels, channel
+        self._is_over = False
+        self.status, self._keeps, self.headers = _head(channel.file)
+        while 100 <= self.status < 200:
+            self.status, self._keeps, self.headers = _head(channel.file)
+        length = self.headers.get("content-length")
+        self._is_chunked = "chunked" in self.headers.get("transfer-encoding", "").lower()
+        #: Bytes until the end of the body, or of a chunk; None for up to the end of the connection.
+        self._left: int | None = None
+        if self.status in _WITHOUT_BODY:
+            self._left, self._is_chunked = 0, False
+        elif self._is_chunked:
+            self._left = _chunk(channel.file)
+        elif length is not None:
+            if not length.isdigit():
+                raise _UnreadableError
+            self._left = int(length)
+        else:
+            self._keeps = False
+        if not self._left and self._left is not None:
+            self._end()
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        """Read at most as much as fits; 0 at the end.
+
+        Raises:
+            LostError: It broke off.
+        """
+        if self._is_over or not buffer.nbytes:
+            return 0
+        try:
+            if self._left is None:
+                count = self._channel.file.readinto(buffer)
+                if not count:
+                    self._end()
+                return count
+            count = self._channel.file.readinto(buffer[: self._left])
+            self._left -= count
+            if not count:
+                raise ConnectionResetError
+            if not self._left:
+                if self._is_chunked:
+                    _line(self._channel.file)
+                    self._left = _chunk(self._channel.file)
+                if not self._left:
+                    self._end()
+        except (OSError, ValueError, _UnreadableError) as error:
+            self.close()
+            raise lost(error) from None
+        return count
+
+    def read(self, most: int) -> bytes:
+        """All of an answer.
+
+        Raises:
+            LostError: It broke off, or is longer than `most`.
+        """
+        length = self._left if not self._is_chunked and self._left is not None else _BUFFER
+        held = b""
+        while not self._is_over:
+            view = memoryview(bytearray(min(length, most) or 1))
+            held += view[: self.readinto(view)]
+            if len(held) > most:
+                self.close()
+                raise LostError("what it answered is not that of Google Cloud Storage")
+        return held
+
+    def _end(self) -> None:
+        """Give the connection back, once: nobody else may be given it twice."""
+        self._is_over = True
+        if self._keeps:
+            self._channels.keep(self._channel)
+        else:
+            self._channel.close()
+
+    def close(self) -> None:
+        """Stop reading."""
+        if not self._is_over:
+            self._is_over = True
+            self._channel.close()
+
+
+def _head(file: io.BufferedReader) -> tuple[int, bool, dict[str, str]]:
+    """The status, whether the connection can be kept, and the headers."""
+    words = _line(file).split(None, 2)
+    if len(words) < 2 or not words[0].startswith(b"HTTP/1.") or not words[1].isdigit():
+        raise _UnreadableError
+    headers: dict[str, str] = {}
+    for _ in range(_MOST_HEADERS):
+        line = _line(file)
+        if not line:
+            keeps = words[0] != b"HTTP/1.0" and "close" not in headers.get("connection", "").lower()
+            return int(words[1]), keeps, headers
+        name, _, value = line.decode("latin-1").partition(":")
+        name, value = name.strip().lower(), value.strip()
+        headers[name] = f"{headers[name]},{value}" if name in headers else value
+    raise _UnreadableError
+
+
+def _chunk(file: io.BufferedReader) -> int:
+    """The size of the chunk that begins; 0 at the end, of which all is read."""
+    try:
+        size = int(_line(file).partition(b";")[0], 16)
+    except ValueError:
+        raise _UnreadableError from None
+    while not size and _line(file):
+        pass
+    return size
+
+
+def _line(file: io.BufferedReader) -> bytes:
+    line = file.readline(_LONGEST_LINE)
+    if not line.endswith(b"\n"):
+        if len(line) == _LONGEST_LINE:
+            raise _UnreadableError
+        raise ConnectionResetError
+    return line.rstrip(b"\r\n")
+
+
+class _Proxy:
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url if "://" in url else f"http://{url}")
+        self.host, self.port = parts.hostname or "", parts.port or 80
+        self.authorization = ""
+        if parts.username:
+            from base64 import b64encode
+
+            user = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+            self.authorization = f"Basic {b64encode(user.encode()).decode()}"
+
+
+def _proxy_for(scheme: str, host: str) -> _Proxy | None:
+    import os
+
+    if not any(name in os.environ for name in (f"{scheme}_proxy", f"{scheme.upper()}_PROXY")):
+        return None  # without urllib.request, which takes its time to be imported
+    from urllib.request import getproxies, proxy_bypass
+
+    url = getproxies().get(scheme)
+    return _Proxy(url) if url and not proxy_bypass(host) else None
+
+
+def _close(idle: deque[_Channel]) -> None:
+    while idle:
+        idle.pop().close()
+
+
+def _readable(sock: socket.socket) -> bool:
+    """Whether something is there to be read, which on an idle connection is its end."""
+    if not hasattr(select, "poll"):  # Windows
+        return bool(select.select([sock], [], [], 0)[0])
+    poll = select.poll()
+    poll.register(sock, select.POLLIN)
+    return bool(poll.poll(0))
+
+
+def lost(error: Exception, *, connecting: bool = False) -> LostError:
+    """What an error of the network means; without the address that it was sent to: that of a session is a secret."""
+    if type(error).__name__ == "SSLCertVerificationError":
+        return LostError("the certificate of the service is not trusted", reached=False, final=True)
+    if isinstance(error, socket.gaierror):
+        return LostError("its name is not known (DNS)", reached=False)
+    if isinstance(error, TimeoutError):
+        return LostError("it did not answer in time", reached=not connecting)
+    if connecting:
+        return LostError("there is no connection to it", reached=False)
+    if isinstance(error, _UnreadableError):
+        return LostError("what it answered is not that of Google Cloud Storage")
+    return LostError("the connection was cut")
