@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from threading import Lock
 
-from mercury_core.errors import VerificationError
+from mercury_core.errors import ObjectChangedError, VerificationError
 from mercury_core.storage.checksums import Checksums
 from mercury_core.storage.reading import BLOCK, read_into
 
@@ -25,12 +25,15 @@ def confirm(
 
     Raises:
         VerificationError: It is something else.
+        ObjectChangedError: Somebody else has written there since.
     """
     check_size(stored, size)
     if to.verify(stored, known):
         return
     if to.tells:
-        stored = to.store.stat(uri)
+        version, stored = stored.version, to.store.stat(uri)
+        if version and stored.version and version != stored.version:
+            raise ObjectChangedError(uri)
         check_size(stored, size)
         if to.verify(stored, known):
             return

@@ -248,13 +248,22 @@ def _sync(path: Path) -> None:
     """Bring a file, or the names in a directory, to the disk."""
     if os.name == "nt" and path.is_dir():
         return
-    handle = None
     try:
         handle = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
+    except OSError as error:
+        if error.errno not in _NO_SYNC:
+            raise
+        return
+    try:
+        sync(handle)
+    finally:
+        os.close(handle)
+
+
+def sync(handle: int) -> None:
+    """Bring an open file to the disk, where its file system can do that."""
+    try:
         os.fsync(handle)
     except OSError as error:
         if error.errno not in _NO_SYNC:
             raise
-    finally:
-        if handle is not None:
-            os.close(handle)

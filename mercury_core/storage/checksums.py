@@ -18,26 +18,30 @@ if TYPE_CHECKING:
 DIGESTS = ("md5", "sha1", "sha256")
 """What can be computed in order only: the digests of parts cannot be joined."""
 
+_BLOCK = 64 << 10
+
 
 def _crc32c(value: int, data: Any) -> int:
-    return _extend_crc32c()(value, data if isinstance(data, bytes) else _plain(data))
+    extend, block = _package()
+    if isinstance(data, bytes):
+        return extend(value, data)
+    view = memoryview(data).cast("B")
+    # The package refuses memory that has to be released, such as a view. An array of one size over it is none of that.
+    whole = 0 if view.readonly else len(view) - len(view) % _BLOCK
+    for start in range(0, whole, _BLOCK):
+        value = extend(value, block.from_buffer(view, start))
+    for start in range(whole, len(view), _BLOCK):
+        value = extend(value, bytes(view[start : start + _BLOCK]))
+    return value
 
 
 @cache
-def _extend_crc32c() -> Callable[[int, Any], int]:
-    import google_crc32c
-
-    return google_crc32c.extend  # type: ignore[no-any-return]
-
-
-def _plain(data: Any) -> Any:
-    """The same memory as an object that the package takes: it refuses those that have to be released."""
-    view = memoryview(data).cast("B")
-    if view.readonly or not view.contiguous:
-        return bytes(view)
+def _package() -> tuple[Callable[[int, Any], int], Any]:
     import ctypes
 
-    return (ctypes.c_char * len(view)).from_buffer(view)
+    import google_crc32c
+
+    return google_crc32c.extend, ctypes.c_char * _BLOCK
 
 
 def _crc32(value: int, data: Any) -> int:

@@ -110,8 +110,8 @@ class Pool:
             self._fail(error)
         for _ in self._started:
             self._tasks.put(None)
-        # A call that hangs is not waited for when the user has enough, or the main thread failed.
-        ends = monotonic() + _PATIENCE if isinstance(error, KeyboardInterrupt) else None
+        # A call that hangs is not waited for when the user has enough.
+        ends = monotonic() + _PATIENCE if isinstance(self._error, KeyboardInterrupt) else None
         for thread in self._started:
             thread.join(None if ends is None else max(ends - monotonic(), 0))
         self.budget.clear()

@@ -8,6 +8,7 @@ from threading import Lock
 
 from mercury_core.errors import MercuryError, VerificationError
 from mercury_core.storage.arriving import Sent
+from mercury_core.storage.atomic import sync
 from mercury_core.storage.checksums import CRC32C, DIGESTS, join, shown
 from mercury_core.storage.reading import BLOCK, Stream, read_into
 from mercury_core.storage.refusals import refusal
@@ -39,14 +40,14 @@ class ToDisk:
         self._from, self._pool, self._watch = reading, pool, watch
 
     def write(self, item: Item, path: str, uri: str, journal: Journal, *, fresh: bool) -> tuple[int, bool]:
-        """Write one file to `path`, and bring it to the disk; its bytes are told.
+        """Write one file to `path`; its bytes are told.
 
         Args:
             item: What to write.
             path: Where.
             uri: What it will be, for messages.
             journal: What is there already, and where to note what is done.
-            fresh: Whether the file does not exist yet, unless the journal names it.
+            fresh: Whether the file does not exist yet, unless the journal names it; then it is brought to the disk.
 
         Returns:
             Its CRC-32C, and whether an earlier copy had brought some of it.
@@ -67,7 +68,8 @@ class ToDisk:
         handle = _opened(path, uri, fresh=fresh and not known)
         try:
             crc = self._try(handle, item, uri, journal, known)
-            os.fsync(handle)
+            if fresh:
+                sync(handle)
         except OSError as error:
             if isinstance(error, MercuryError):
                 raise
