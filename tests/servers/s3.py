@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import os
 import secrets
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -45,6 +47,8 @@ class S3Server:
     access_key: str
     secret_key: str = field(repr=False)
     region: str = REGION
+    _spare: list[str] = field(default_factory=list, repr=False, compare=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -74,9 +78,19 @@ class S3Server:
         )
 
     def bucket(self) -> str:
-        """Make an empty bucket of a name that no other has."""
+        """An empty bucket of a name that no other has."""
+        with self._lock:
+            if not self._spare:
+                with ThreadPoolExecutor(8) as pool:
+                    self._spare.extend(pool.map(lambda _: self._new_bucket(), range(8)))
+            return self._spare.pop()
+
+    def _new_bucket(self) -> str:
         name = f"test-{secrets.token_hex(8)}"
         self._own.create_bucket(Bucket=name)
+        # The first object of a bucket makes SeaweedFS wait for 0.2 s: several buckets wait together.
+        self._own.put_object(Bucket=name, Key="first", Body=b"x")
+        self._own.delete_object(Bucket=name, Key="first")
         return name
 
     @cached_property
@@ -110,7 +124,8 @@ def weed() -> Iterator[S3Server]:
     def command(ports: list[int], home: Path) -> list[str]:
         fixed = ("-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-s3.port.iceberg=0", "-s3.port.lance=0", "-admin.ui=false")
         chosen = (f"-{name}={port}" for name, port in zip(_PORTS, ports, strict=True))
-        quiet = ("-webdav=false", "-master.telemetry=false")
+        # Each bucket has volumes of its own: as many as are asked for, and no more of them at a time than one.
+        quiet = ("-webdav=false", "-master.telemetry=false", "-volume.max=100000")
         return [binary, f"-logdir={home}", "mini", f"-dir={home}", *fixed, *quiet, *chosen]
 
     def server(ports: list[int]) -> S3Server:
@@ -132,7 +147,7 @@ def weed() -> Iterator[S3Server]:
             client.close()
 
     own = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "S3_"))}
-    own |= {"AWS_ACCESS_KEY_ID": access, "AWS_SECRET_ACCESS_KEY": secret}
+    own |= {"AWS_ACCESS_KEY_ID": access, "AWS_SECRET_ACCESS_KEY": secret, "WEED_MASTER_VOLUME_GROWTH_COPY_1": "1"}
     with serving(command, len(_PORTS), ready, environment=own) as ports:
         try:
             yield server(ports)
