@@ -46,10 +46,18 @@ def transport(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+@pytest.fixture(scope="session")
+def bucket(s3_server: S3Server) -> str:
+    """A bucket for all tests: each of SeaweedFS's takes room of its own, and hundreds fill it."""
+    return s3_server.bucket()
+
+
 @pytest.fixture
-def base(server: S3Server) -> str:
-    """An empty bucket's URI."""
-    return f"s3://{server.bucket()}"
+def base(server: S3Server, bucket: str) -> str:
+    """A URI with nothing below it."""
+    import secrets
+
+    return f"s3://{bucket}/{secrets.token_hex(6)}"
 
 
 @pytest.fixture

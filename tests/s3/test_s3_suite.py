@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
@@ -34,19 +35,27 @@ class TestS3(StoreSuite):
         *(ChecksumStore, ConcurrentStore, ConditionalStore, CopyingStore, LevelStore, ManyDeletingStore),
         *(MultipartStore, ReachableStore),
     )
+    waivers = {
+        f"test_any_name_is_{done}_as_it_is[backslash]": "SeaweedFS takes a backslash for a slash"
+        for done in ("read", "written")
+    }
     transport: ClassVar[Any] = "auto"
 
     @pytest.fixture(autouse=True)
-    def _server(self, server: S3Server) -> None:
-        self.server = server
+    def _server(self, server: S3Server, bucket: str) -> None:
+        self.server, self.bucket = server, bucket
         self.client = server.client()
         self.secrets = (server.secret_key,)  # type: ignore[misc]
+
+    @pytest.mark.xfail(strict=False, reason="SeaweedFS looks, and then publishes parts: in a race, several may win")
+    def test_one_of_many_uploads_creates(self, store: Any, base: str) -> None:
+        super().test_one_of_many_uploads_creates(store, base)
 
     def make_store(self) -> S3Store:
         return S3Store(endpoint_url=self.server.endpoint, transport=self.transport, timeout=60)
 
     def make_base(self) -> str:
-        return f"s3://{self.server.bucket()}/base"
+        return f"s3://{self.bucket}/{secrets.token_hex(6)}"
 
     def raw_put(self, uri: str, data: bytes) -> None:
         self.client.put_object(**_split(uri), Body=data)
@@ -63,7 +72,8 @@ class TestS3(StoreSuite):
         return [f"s3://{place['Bucket']}/{one['Key']}" for page in pages for one in page.get("Contents", ())]
 
     def raw_leftovers(self, base: str) -> Iterable[str]:
-        uploads = self.client.list_multipart_uploads(Bucket=_split(f"{base}/")["Bucket"]).get("Uploads", ())
+        place = _split(f"{base}/")
+        uploads = self.client.list_multipart_uploads(Bucket=place["Bucket"], Prefix=place["Key"]).get("Uploads", ())
         return [f"{one['Key']} {one['UploadId']}" for one in uploads]
 
     def out_of_reach(self) -> str | None:

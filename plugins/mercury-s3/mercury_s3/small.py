@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import BinaryIO
 
 from mercury_core.contracts import ObjectInfo
 from mercury_core.errors import ObjectExistsError, VerificationError
+from mercury_core.storage.checksums import DIGESTS, Checksums
 from mercury_s3 import checksums
 from mercury_s3.answers import RefusedError
 from mercury_s3.conditions import create
@@ -79,10 +81,12 @@ def put(service: Service, place: Place, content: bytes | bytearray, *, overwrite
 def _ours(service: Service, place: Place, body: memoryview, crc32c: str) -> ObjectInfo | None:
     """What is there, if it is what was sent: the answer to the try that wrote it did not arrive."""
     found = head(service, place)
-    if found.size != body.nbytes:
+    known = [name for name in found.checksums if name == "crc32c" or name in DIGESTS]
+    sent = Checksums(known)
+    sent.update(body)
+    if found.size != body.nbytes or not known or any(found.checksums[name] != sent.hex(name) for name in known):
         return None
-    same = found.checksums.get("crc32c") == crc32c or found.checksums.get("md5") == _md5(body)
-    return found if same else None
+    return replace(found, checksums={**found.checksums, "crc32c": crc32c})
 
 
 def _proven(

@@ -75,12 +75,12 @@ _QUERY = {
     "UploadId": "uploadId",
 }
 _ROOTS = {
-    "CompleteMultipartUpload": "CompleteMultipartUploadResult",
-    "CopyObject": "CopyObjectResult",
-    "CreateMultipartUpload": "InitiateMultipartUploadResult",
-    "ListObjectsV2": "ListBucketResult",
-    "ListParts": "ListPartsResult",
-    "UploadPartCopy": "CopyPartResult",
+    "CompleteMultipartUpload": ("CompleteMultipartUploadResult",),
+    "CopyObject": ("CopyObjectResult",),
+    "CreateMultipartUpload": ("InitiateMultipartUploadResult", "InitiateMultipartUpload"),  # the second one is rclone's
+    "ListObjectsV2": ("ListBucketResult",),
+    "ListParts": ("ListPartsResult",),
+    "UploadPartCopy": ("CopyPartResult",),
 }
 #: While the service does these, it may be silent.
 _LONG = ("CompleteMultipartUpload", "CopyObject", "UploadPartCopy")
@@ -141,7 +141,7 @@ def _read(operation: str, response: Response) -> Answer:
         refused = RefusedError(status, data.get("Code") or str(status), data.get("Message", ""), response.headers)
         refused.named_region = data.get("Region")
         raise refused
-    if root != _ROOTS.get(operation, root):
+    if root not in _ROOTS.get(operation, (root,)):
         raise LostError("what it answered is not that of an S3 service")
     if operation in ("CopyObject", "UploadPartCopy"):
         data = {root: data}
