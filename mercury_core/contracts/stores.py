@@ -213,6 +213,9 @@ class MultipartStore(Protocol):
     def parts(self, uri: str, upload: str) -> Iterable[Part]:
         """The parts that have arrived.
 
+        Where they come in order, the last one may be missing here until the object is published: a service may publish
+        with the last byte, which is then held back, in the part's token.
+
         Raises:
             UploadGoneError: There is no such upload any more.
         """

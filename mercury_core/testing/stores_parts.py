@@ -13,6 +13,8 @@ from mercury_core.testing.stores_setup import StoreSetup, at_once, checksum, con
 from mercury_core.testing.suite import needs
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from mercury_core.contracts import Part
 
 
@@ -31,7 +33,8 @@ class PartsTests(StoreSetup):
         for size in (0, 1, 1 << 20, 1 << 26, 1 << 30, 1 << 36, 5 << 40):
             part = store.part_size(size)
             assert part is None or part > 0
-            assert part is None or part * 10_000 >= size, "no service takes more than 10,000 parts"
+            if not store.parts_in_order:
+                assert part is None or part * 10_000 >= size, "no service takes more than 10,000 parts"
 
     @needs(MultipartStore)
     def test_an_object_in_parts_is_seen_when_it_is_finished(self, store: Any, base: str) -> None:
@@ -40,9 +43,7 @@ class PartsTests(StoreSetup):
         assert isinstance(upload, str)
         assert list(store.parts(uri, upload)) == []
         parts = self.send(store, uri, upload, data)
-        assert sorted((part.number, part.size) for part in store.parts(uri, upload)) == [
-            (number, len(block)) for number, block in enumerate(self.split(store, data))
-        ]
+        self.check_arrived(store, store.parts(uri, upload), self.split(store, data))
         assert self.raw_get(uri) is None
         assert self.names(base) == []
         assert list(store.list(base)) == []
@@ -79,8 +80,7 @@ class PartsTests(StoreSetup):
         self.check_part(second, arrived, 0, blocks[0])
         others = self.send(second, uri, upload, data, first=1)
         third = self.make_store()
-        known = sorted(third.parts(uri, upload), key=lambda part: part.number)
-        assert [part.number for part in known] == list(range(len(blocks)))
+        self.check_arrived(third, third.parts(uri, upload), blocks)
         third.finish(uri, upload, [arrived, *others], overwrite=False, crc32c=crc32c(data))
         assert self.raw_get(uri) == data
 
@@ -187,6 +187,13 @@ class PartsTests(StoreSetup):
             sent[number] = store.put_part(uri, upload, number, memoryview(block))
             self.check_part(store, sent[number], number, block)
         return [sent[number] for number, _ in numbered]
+
+    def check_arrived(self, store: Any, parts: Iterable[Part], blocks: list[bytes]) -> None:
+        """What a store says of an upload of which all parts were sent must be true."""
+        told = sorted((part.number, part.size) for part in parts)
+        all_of_them = [(number, len(block)) for number, block in enumerate(blocks)]
+        # A service that publishes with the last byte has yet to get it: `finish` sends that.
+        assert told == all_of_them or (store.parts_in_order and told == all_of_them[:-1])
 
     def check_part(self, store: Any, part: Part, number: int, block: bytes) -> None:
         """What a store says of a part must be true."""
