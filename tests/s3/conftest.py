@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from mercury_s3.store import S3Store
+
     from tests.servers.proxy import FaultProxy
     from tests.servers.s3 import S3Server
 

@@ -10,6 +10,8 @@ import pytest
 
 pytest.importorskip("boto3")
 
+from mercury_s3.checksums import crc32c
+
 from mercury_core.errors import (
     ObjectChangedError,
     ObjectExistsError,
@@ -18,7 +20,6 @@ from mercury_core.errors import (
     UploadGoneError,
     VerificationError,
 )
-from mercury_s3.checksums import crc32c
 from tests.servers.faults import (
     SLOW_DOWN,
     Answer,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mercury_s3.store import S3Store
+
     from tests.servers.faults import Fault
     from tests.servers.proxy import FaultProxy
     from tests.servers.s3 import S3Server

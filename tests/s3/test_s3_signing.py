@@ -14,7 +14,6 @@ pytest.importorskip("botocore")
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
-
 from mercury_s3.signing import NOTHING, UNSIGNED, Keys, signed
 
 NOW = 1_795_500_000.0

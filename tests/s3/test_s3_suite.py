@@ -9,6 +9,8 @@ import pytest
 
 pytest.importorskip("boto3")
 
+from mercury_s3.store import S3Store
+
 from mercury_core.contracts import (
     ChecksumStore,
     ConcurrentStore,
@@ -20,7 +22,6 @@ from mercury_core.contracts import (
     ReachableStore,
 )
 from mercury_core.testing import StoreSuite
-from mercury_s3.store import S3Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -29,6 +29,7 @@ class Connections:
         self.pid = os.getpid()
         self._lock = RLock()
         self._core: Any = None
+        self._boto: Any = None
         self._clients: dict[tuple[str | None, bool], Any] = {}
         self._routes: dict[str, Route] = {}
         self._regions: dict[str, str] = {}
@@ -89,16 +90,18 @@ class Connections:
         return self._core
 
     def _session(self) -> Any:
-        import boto3
+        if self._boto is None:
+            import boto3
 
-        return boto3.Session(botocore_session=self.core(), region_name=self._settings.region)
+            self._boto = boto3.Session(botocore_session=self.core(), region_name=self._settings.region)
+        return self._boto
 
     def renew(self, generation: int) -> None:
         """Have the credentials looked up again; once, however many threads find that they have expired."""
         with self._lock:
             if self.generation == generation:
                 self.generation += 1
-                self._core = None
+                self._core = self._boto = None
                 self._clients.clear()
 
     def move(self, bucket: str, region: str) -> bool:

@@ -171,6 +171,6 @@ def _by_sdk(error: Exception, action: str, uri: str, settings: Settings) -> Stor
         )
     if isinstance(error, exceptions.InvalidRegionError):
         return StoreAccessError(action, uri, "the region can be none", "Write one such as 'eu-west-1'.")
-    if isinstance(error, exceptions.HTTPClientError):
+    if isinstance(error, (exceptions.HTTPClientError, exceptions.ConnectionError)):
         return StoreAccessError(action, uri, "what gives the credentials cannot be reached", "Look at the network.")
     return StoreAccessError(action, uri, f"boto3 cannot do it ({name})", "Look at the parameters of the store.")

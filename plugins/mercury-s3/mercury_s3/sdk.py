@@ -16,6 +16,15 @@ if TYPE_CHECKING:
     from mercury_s3.connections import Connections
     from mercury_s3.places import Place
 
+# What an answer has that is one of S3: boto3 takes any document for one.
+_EXPECTED = {
+    "CompleteMultipartUpload": "ETag",
+    "CopyObject": "CopyObjectResult",
+    "CreateMultipartUpload": "UploadId",
+    "ListObjectsV2": "IsTruncated",
+    "ListParts": "UploadId",
+    "UploadPartCopy": "CopyPartResult",
+}
 _CAPITAL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
@@ -58,8 +67,10 @@ class Sdk:
             said = getattr(client, _CAPITAL.sub("_", operation).lower())(**where, **sent, **params)
         except exceptions.ClientError as error:
             raise _refused(error.response) from None
-        except (exceptions.HTTPClientError, ResponseParserError) as error:
+        except (exceptions.HTTPClientError, exceptions.ConnectionError, ResponseParserError) as error:
             raise lost(error) from None
+        if operation in _EXPECTED and _EXPECTED[operation] not in said:
+            raise LostError("what it answered is not that of an S3 service")
         meta = said.pop("ResponseMetadata", {})
         stream = said.pop("Body", None)
         content: Body | None = _Content(stream) if stream is not None else None

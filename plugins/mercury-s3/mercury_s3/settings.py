@@ -25,6 +25,7 @@ Acl = Literal[
 
 _MOST_TAGS = 10
 _LONGEST_TAG = (128, 256)
+_TAG_SIGNS = " +-=._:/@"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +59,13 @@ class Settings:
 
     def writing(self) -> dict[str, str]:
         """What every request that makes an object says, in boto3's words."""
-        from urllib.parse import urlencode
+        from urllib.parse import quote, urlencode
 
         said = {
             "ServerSideEncryption": self.sse,
             "SSEKMSKeyId": self.sse_kms_key_id,
             "StorageClass": self.storage_class,
-            "Tagging": urlencode(self.tags) if self.tags else None,
+            "Tagging": urlencode(self.tags, quote_via=quote, safe="") if self.tags else None,
             "ACL": self.acl,
         }
         return self.reading() | {name: value for name, value in said.items() if value is not None}
@@ -130,3 +131,6 @@ def _tags(tags: Mapping[str, str]) -> Iterator[Fault]:
         if not name or len(name) > _LONGEST_TAG[0] or len(value) > _LONGEST_TAG[1]:
             limits = f"a name of 1 to {_LONGEST_TAG[0]} characters and a value of at most {_LONGEST_TAG[1]}"
             yield Fault(("tags", name), f"The tag {name[:40]!r} is too long or has no name: expected {limits}.")
+        elif not all(character.isalnum() or character in _TAG_SIGNS for character in name + value):
+            signs = f"letters, digits, spaces and {_TAG_SIGNS.strip()}"
+            yield Fault(("tags", name), f"The tag {name!r} holds a character that S3 does not take: expected {signs}.")
