@@ -116,11 +116,15 @@ def _as_json(entries: Iterable[ObjectInfo | str], base: str) -> Iterator[str]:
     """The lines of one JSON list, an object a line."""
     from mercury_core.strict_json import dumps
 
-    mark = "["
+    last = None
+    yield "["
     for entry in entries:
-        yield f"{mark}{dumps(_described(entry, base))}"
-        mark = ","
-    yield "[]" if mark == "[" else "]"
+        if last is not None:
+            yield f"  {last},"
+        last = dumps(_described(entry, base))
+    if last is not None:
+        yield f"  {last}"
+    yield "]"
 
 
 def _described(entry: ObjectInfo | str, base: str) -> dict[str, Any]:

@@ -168,8 +168,6 @@ class _Check:
         at = (*step.at, "source")
         if not is_remote(step.source):
             return check_source(self.values, at, step.source)
-        if at in self.unreachable:
-            return False
         try:
             registry.resolve("copy", scheme_of(step.source))
         except UnknownProviderError as error:
@@ -180,7 +178,7 @@ class _Check:
         except MercuryError as error:
             self.values.fault(at, str(error))
             return False
-        return True
+        return at not in self.unreachable
 
     def _reader(self, step: Step) -> Any:
         if step.use is not None or not step.source:

@@ -9,7 +9,13 @@ from threading import Thread
 from typing import TYPE_CHECKING
 
 from mercury_core.contracts import ReachableStore
-from mercury_core.errors import BundleFormatError, MercuryError, ObjectNotFoundError, StoreAccessError, UnknownProviderError
+from mercury_core.errors import (
+    BundleFormatError,
+    MercuryError,
+    ObjectNotFoundError,
+    StoreAccessError,
+    UnknownProviderError,
+)
 from mercury_core.storage.uri import is_remote, join
 from mercury_core.workflow.paths import MANIFEST, saves_to_copy
 from mercury_core.workflow.values import NO_RUN
