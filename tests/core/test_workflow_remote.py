@@ -93,7 +93,7 @@ def test_what_was_there_is_skipped_and_many_checksums_are_left_out(monkeypatch: 
     text = READ + FIT + SAVE.replace("models/m", "'models/${run.id}'")
     monkeypatch.setattr(steps, "MOST_CHECKSUMS", 1)
     assert "checksums" not in run(text + "copy: {to: mem://models/m}\n").steps[-1]["result"]
-    assert any("mem://models/m exists already" in fault for fault in faults(text + "copy: {to: mem://models/m}\n"))
+    assert any("mem://models/m: it exists already" in fault for fault in faults(text + "copy: {to: mem://models/m}\n"))
     told = run(text + "copy: {to: mem://models/m, overwrite: skip}\n")
     assert told.steps[-1]["result"]["skipped"] == 2
     assert "sha256" not in told.artifacts[-1]
