@@ -52,15 +52,7 @@ if TYPE_CHECKING:
 
 
 def nearest(word: str, choices: Iterable[str], most: int = 3) -> list[str]:
-    """The choices that a mistyped word most likely meant, best first.
-
-    Args:
-        word: What was written.
-        choices: What could have been meant.
-        most: How many to give back at the most.
-
-    Returns:
-        At most `most` choices; empty where nothing is near.
+    """The choices that a mistyped `word` most likely meant, best first: at most `most`, none where nothing is near.
 
     Examples:
         >>> nearest("slpit", ["split", "csv"])
