@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import unquote_plus
 from xml.etree import ElementTree as ET
-from xml.sax.saxutils import escape
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,6 +14,9 @@ if TYPE_CHECKING:
 _LISTS = {"Contents", "CommonPrefixes", "Part", "Error", "Deleted"}
 _NAMED = {"Part": "Parts", "Error": "Errors"}
 _ENCODED = ("Key", "Prefix")
+# Written here since the standard library's own imports urllib.request. A parser takes a carriage return for a line feed,
+# unless it is written so.
+_ESCAPED = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;", "\n": "&#10;", "\t": "&#9;"})
 
 
 def parsed(text: bytes) -> tuple[str, dict[str, Any]]:
@@ -93,5 +95,4 @@ def _document(name: str, inner: str) -> bytes:
 
 
 def _text(value: str) -> str:
-    # What a parser would take for something else: a carriage return becomes a line feed, unless it is written so.
-    return escape(value, {"\r": "&#13;", "\n": "&#10;", "\t": "&#9;"})
+    return value.translate(_ESCAPED)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from email.utils import parsedate_to_datetime
 from itertools import chain
 from typing import Any
 
@@ -57,6 +56,8 @@ def probe(service: Service, place: Place) -> None:
 
 def info_of(place: Place, headers: Mapping[str, str]) -> ObjectInfo:
     """An object, from the headers of a HEAD or GET of all of it."""
+    from email.utils import parsedate_to_datetime
+
     modified = headers.get("last-modified")
     return ObjectInfo(
         place.uri,
