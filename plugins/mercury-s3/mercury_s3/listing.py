@@ -40,11 +40,13 @@ def head(service: Service, place: Place) -> ObjectInfo:
 def exists(service: Service, place: Place) -> bool:
     """Whether an object is there."""
     try:
-        head(service, place)
+        service.call("HeadObject", place, **service.settings.reading())
     except RefusedError as refused:
-        if refused.status == 404 and refused.code != "NoSuchBucket":
-            return False
-        raise
+        if refused.status != 404:
+            raise
+        if refused.code == "404":
+            probe(service, Place(place.bucket, ""))
+        return False
     return True
 
 
