@@ -139,37 +139,6 @@ def test_the_python_of_the_plugin_runs(capsys: pytest.CaptureFixture[str]) -> No
     assert load_model("models/iris").signature.target_names == ["target"]
 
 
-def test_every_level_runs_and_stores_the_same(here: Path) -> None:
-    train = read_data_bunch({"train": "iris"}, reader="sklearn.dataset", roles={"targets": "target"})
-    bundle = fit_model(train, estimator="GaussianNB")
-    names = {"bundle": bundle, "model": bundle.model, "estimator": bundle.underlying}
-    levels = blocks("docs/levels.md", "python")
-    stored = []
-    for code in levels:
-        exec(compile(code, "levels.md", "exec"), dict(names))
-        stored.append(
-            sorted(path.relative_to(here).as_posix() for path in (here / "store").rglob("*") if path.is_file())
-        )
-        shutil.rmtree(here / "models")
-        shutil.rmtree(here / "store")
-    alone = ["store/penguins/model.json", "store/penguins/model.skops"]
-    whole = [f"store/penguins/{name}" for name in ("mercury.json", "model/model.json", "model/model.skops")]
-    assert stored == [["store/penguins.skops"], alone, alone, whole]
-    (level5,) = fragments("docs/levels.md")
-    (here / "w.yaml").write_text(
-        yaml.safe_dump(
-            {
-                "read": {"train": {"use": "sklearn.dataset", "source": "iris", "roles": {"targets": "target"}}},
-                "fit": {"use": "sklearn.fit", "estimator": "GaussianNB"},
-                **level5,
-            },
-            sort_keys=False,
-        )
-    )
-    run_workflow("w.yaml")
-    assert sorted(path.relative_to(here).as_posix() for path in (here / "store").rglob("*") if path.is_file()) == whole
-
-
 def test_the_plugin_that_the_page_writes_works_as_it_says(site: Site, here: Path) -> None:
     hooks, stations = blocks("docs/plugins.md", "python")
     (project,) = blocks("docs/plugins.md", "toml")
