@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mercury_core.errors import ObjectExistsError
-from mercury_s3.answers import Answer, RefusedError
+from mercury_s3.answers import Answer, LostError, RefusedError
 from mercury_s3.listing import exists
 
 TYPE_CHECKING = False
@@ -35,16 +35,19 @@ def create(service: Service, operation: str, place: Place, body: memoryview | No
         if refused.status == 412 and not refused.after_loss and operation == "PutObject":
             raise ObjectExistsError(place.uri) from None
         raise
-    if keeps is None:
-        service.learn_conditions(operation, place.bucket, keeps=_refuses(service, operation, place, body, params))
+    if keeps is None and (found := _refuses(service, operation, place, body, params)) is not None:
+        service.learn_conditions(operation, place.bucket, keeps=found)
     return answer
 
 
-def _refuses(service: Service, operation: str, place: Place, body: memoryview | None, params: dict[str, Any]) -> bool:
+def _refuses(
+    service: Service, operation: str, place: Place, body: memoryview | None, params: dict[str, Any]
+) -> bool | None:
+    """Whether what is there is not written again; None where that could not be found out."""
     try:
         service.call(operation, place, body, IfNoneMatch="*", **params)
     except RefusedError as refused:
-        if refused.status in (409, 412):
-            return True
-        raise
+        return True if refused.status in (409, 412) else None
+    except LostError:
+        return None  # the object is there, whatever became of the question
     return False

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 _LISTS = {"Contents", "CommonPrefixes", "Part", "Error", "Deleted"}
 _NAMED = {"Part": "Parts", "Error": "Errors"}
 _ENCODED = ("Key", "Prefix")
-# Written here since the standard library's own imports urllib.request. A parser takes a carriage return for a line feed,
-# unless it is written so.
+# Written here since the standard library's own imports urllib.request. A parser takes a carriage return for a line
+# feed, unless it is written so.
 _ESCAPED = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;", "\n": "&#10;", "\t": "&#9;"})
 
 

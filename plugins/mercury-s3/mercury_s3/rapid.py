@@ -61,6 +61,8 @@ class Rapid:
         elif operation == "PutObject":
             small = body is not None and body.nbytes <= LARGEST
             plain = small and _PUT.issuperset(params) and place.bucket in self.told_by_md5
+        elif operation == "HeadObject":
+            plain = not params and place.bucket in self.told_by_md5  # so that it is known that there is the bucket
         else:
             return False
         if not plain or self._failures >= _GIVES_UP or not _NAME.fullmatch(place.key):
@@ -84,8 +86,8 @@ class Rapid:
         """Whether it trusts the certificates that boto3 does: it knows none but the public ones."""
         return "AWS_CA_BUNDLE" not in os.environ or self._connections.route(bucket).address.startswith("http:")
 
-    def send(self, place: Place, body: memoryview | None, params: Mapping[str, Any]) -> Answer | None:
-        """One try, to write where there is a body, to read else; None where it is not for it after all.
+    def send(self, operation: str, place: Place, body: memoryview | None, params: Mapping[str, Any]) -> Answer | None:
+        """One try; None where it is not for it after all.
 
         Raises:
             RefusedError: A condition did not hold.
@@ -94,10 +96,17 @@ class Rapid:
         from obstore import exceptions
 
         try:
-            answer = self._put(place, body, params) if body is not None else self._get(place, params)
+            if operation == "HeadObject":
+                answer: Answer | None = self._head(place)
+            elif body is not None:
+                answer = self._put(place, body, params)
+            else:
+                answer = self._get(place, params)
         except (exceptions.AlreadyExistsError, exceptions.PreconditionError):
             raise RefusedError(412, "PreconditionFailed") from None
         except FileNotFoundError:
+            if operation == "HeadObject":
+                raise RefusedError(404, "NoSuchKey") from None
             return None  # which of them, the object or the bucket, is asked again
         except (exceptions.BaseError, OSError, ValueError):
             self._failures += 1
@@ -111,6 +120,12 @@ class Rapid:
         mode: Any = "create" if "IfNoneMatch" in params else "overwrite"
         result = obstore.put(self._store(place.bucket), place.key, body, mode=mode, use_multipart=False)
         return Answer({"etag": result["e_tag"] or ""})
+
+    def _head(self, place: Place) -> Answer:
+        import obstore
+
+        meta = obstore.head(self._store(place.bucket), place.key)
+        return Answer({"content-length": str(meta["size"]), "etag": meta["e_tag"] or ""})
 
     def _get(self, place: Place, params: Mapping[str, Any]) -> Answer | None:
         import obstore

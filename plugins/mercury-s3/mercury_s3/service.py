@@ -143,7 +143,7 @@ class Service:
         def once(tries: Tries) -> Answer:
             if rapid is not None and tries.number == 1:
                 try:
-                    answer = rapid.send(place, body, params)
+                    answer = rapid.send(operation, place, body, params)
                 except LostError:
                     tries.lost = True
                 else:
