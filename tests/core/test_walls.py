@@ -1,6 +1,7 @@
 """The walls that import-linter cannot see: what is imported when a module is, and not later inside a function."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -72,9 +73,14 @@ def test_an_import_under_an_if_a_class_or_a_try_counts(tmp_path: Path) -> None:
     assert imported_at_once(file) == {"boto3", "pandas", "polars", "numpy"}
 
 
-@pytest.mark.parametrize("name", ["errors", "contracts", "provider"])
+@pytest.mark.parametrize("name", ["errors", "contracts/stores", "provider"])
 def test_the_words_import_nothing_of_mercury_that_stands_above_them(name: str) -> None:
     assert "mercury_core" not in imported_at_once(CORE / f"{name}.py")
+
+
+def test_the_contracts_import_nothing_but_themselves() -> None:
+    names = re.findall(r"^from (mercury_core\S*)", (CORE / "contracts/__init__.py").read_text(), re.MULTILINE)
+    assert set(names) == {"mercury_core.contracts.stores"}
 
 
 def test_importing_the_core_runs_nothing() -> None:
