@@ -14,6 +14,7 @@ import pytest
 
 pytest.importorskip("mercury_gcs")
 
+from mercury_gcs.connections import Connections
 from mercury_gcs.settings import Settings
 from mercury_gcs.store import GCSStore
 
@@ -211,10 +212,22 @@ def test_an_emulator_is_found_and_sent_no_credentials(
     assert credentials.refreshed == 0
 
 
-def test_without_an_emulator_it_is_googles_own_address() -> None:
-    from mercury_gcs.connections import Connections
+def test_without_an_emulator_it_is_googles_own_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    import google.auth
+    from google.auth.credentials import AnonymousCredentials
+
+    class Elsewhere(AnonymousCredentials):
+        universe_domain = "cloud.example"
 
     assert Connections(Settings(anonymous=True)).address == "https://storage.googleapis.com"
+    asked: dict[str, Any] = {}
+    for credentials in (AnonymousCredentials(), Elsewhere()):
+        monkeypatch.setattr(
+            google.auth, "default", lambda found=credentials, **how: (asked.update(how), (found, "p"))[1]
+        )
+        assert Connections(Settings(project="p")).address == f"https://storage.{credentials.universe_domain}"
+    assert asked["quota_project_id"] == "p"
+    assert asked["scopes"] == ["https://www.googleapis.com/auth/devstorage.read_write"]
 
 
 def test_a_certificate_that_is_not_trusted_is_said(secure: JsonApi, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from mercury_gcs.settings import Settings
 
+_PUBLIC = "https://storage.googleapis.com"
 _SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
 
 
@@ -97,11 +98,15 @@ class Connections:
         return self._credentials
 
     def _default_address(self) -> str:
-        """Google's own address, in the part of its cloud that the credentials are for."""
-        domain = "googleapis.com"
-        if not self._settings.unsigned:
-            domain = getattr(self._find_credentials(), "universe_domain", None) or domain
-        return f"https://storage.{domain}"
+        """Where google-cloud-storage finds the service: the credentials may be for another cloud than the usual."""
+        if self._settings.unsigned:
+            return _PUBLIC
+        from google.cloud.storage import Client
+
+        credentials = self._find_credentials()
+        options = {"universe_domain": credentials.universe_domain}
+        client = Client(project=self._settings.project, credentials=credentials, client_options=options)
+        return str(client.api_endpoint).rstrip("/")
 
 
 def certificates() -> str:
