@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import PurePath
+from tempfile import TemporaryDirectory
+
 from mercury_core import tasks
 from mercury_core.errors import PredictError, UnknownEndingError
-from mercury_core.storage.uri import to_path
+from mercury_core.storage.uri import is_remote, name_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,8 +45,8 @@ def predict_to_file(
     Args:
         model: A stored bundle, a path or a URI.
         source: What the reader reads.
-        target: The file to write, replaced where it exists: ``.parquet``, ``.csv``, ``.json`` (one array of objects) or
-            ``.jsonl`` (one object a line).
+        target: The file to write, a path or a URI, replaced where it exists: ``.parquet``, ``.csv``, ``.json`` (one
+            array of objects) or ``.jsonl`` (one object a line).
         reader: A key, a reference or a callable; by default what the ending of the source says.
         trusted: Types, by full name, to trust beyond the lists of the plugins.
         stores: Parameters of stores, by scheme or beginning of URIs; see `mercury_core.storage.Stores`.
@@ -57,9 +60,9 @@ def predict_to_file(
         MissingColumnsError: The source lacks columns that the model needs.
         StoreAccessError: The target cannot be written.
     """
-    path = to_path(target)
-    if path.suffix.lower() not in FORMATS:
-        raise UnknownEndingError(str(path), list(FORMATS))
+    ending = PurePath(name_of(target)).suffix.lower()
+    if ending not in FORMATS:
+        raise UnknownEndingError(str(target), list(FORMATS))
     bundle = tasks.load_model(model, trusted=trusted, stores=stores)
     signature = bundle.signature
     roles: dict[str, Any] = {"features": signature.input_names or "*"}
@@ -67,8 +70,13 @@ def predict_to_file(
         roles["index"] = list(signature.index)
     data_set = tasks.read_data_bunch(source, reader=reader, roles=roles, stores=stores, **params)["data"]
     table = prediction_table(data_set, bundle.predict(data_set))
-    key, how = FORMATS[path.suffix.lower()]
-    tasks.store_artifact(table, path, format=key, overwrite="replace", **how)
+    key, how = FORMATS[ending]
+    if not is_remote(target):
+        tasks.store_artifact(table, target, format=key, overwrite="replace", **how)
+        return table
+    with TemporaryDirectory(prefix="mercury-") as here:
+        path = f"{here}/predictions{ending}"
+        tasks.store_artifact(table, path, format=key, remote=str(target), overwrite="replace", stores=stores, **how)
     return table
 
 

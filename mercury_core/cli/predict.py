@@ -22,7 +22,9 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "options", metavar="KEY=VALUE", nargs="*", default=[], help="a parameter of the reader, as delimiter=';'"
     )
-    parser.add_argument("--to", metavar="FILE", required=True, help="where to write: .parquet, .csv, .json or .jsonl")
+    parser.add_argument(
+        "--to", metavar="FILE", required=True, help="where to write, a path or a URI: .parquet, .csv, .json or .jsonl"
+    )
     parser.add_argument("--reader", metavar="KEY", help="the reader of the source (default: by its ending)")
     parser.add_argument(
         "--trust",

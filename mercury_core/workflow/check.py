@@ -251,6 +251,9 @@ class _Check:
 
     def _save(self, step: Step) -> None:
         self._model(step)
+        if is_remote(step.path):
+            todo = f"save to a path, and add `copy: {{to: {step.path}}}`"
+            self.values.fault((*step.at, "path"), f"A model is saved on this machine first: {todo}.")
         provider = self._provider("save", step.use, (*step.at, "use"))
         if provider is None:
             return

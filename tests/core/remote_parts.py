@@ -1,4 +1,4 @@
-"""A store in the memory of this process that counts what is asked of it; the fixture `memory` registers it as ``mem``."""
+"""A store in memory that counts what is asked of it; the fixture `memory` registers it as ``mem``."""
 
 from __future__ import annotations
 

@@ -8,8 +8,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mercury_core.builtin import parquet_remote
-from mercury_core.errors import MissingColumnsError, ObjectChangedError, ObjectNotFoundError, ReadError
+from mercury_core.errors import (
+    MissingColumnsError,
+    ObjectChangedError,
+    ObjectNotFoundError,
+    ReadError,
+    VerificationError,
+)
 from mercury_core.registry import SourceReaders
+from mercury_core.storage.seekable import StoredFile
 from tests.core import remote_parts
 from tests.core.remote_parts import ASKED, MemoryStore, fetched, store
 
@@ -181,3 +188,54 @@ def test_arrow_files(how: str) -> None:
     if how != "stream":
         assert ROWS * 16 < sum(fetched(uri)) < ROWS * 16 + 250_000 < len(sink.getvalue()) / 3
     assert SourceReaders["arrow"].schema(uri, store=MemoryStore()).names == content.column_names
+
+
+# --- an object as a file ---
+
+
+class Trickle(io.RawIOBase):
+    """Gives fewer bytes at a time than it is asked for."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = io.BytesIO(content)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._content.read(min(len(buffer), 1_000))
+        buffer[: len(data)] = data
+        return len(data)
+
+
+def test_an_object_is_a_file_that_can_be_read_anywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    content = bytes(range(256)) * 2_000
+    store(URI, content)
+    whole = MemoryStore()
+    opened = whole.open
+    monkeypatch.setattr(whole, "open", lambda *args, **named: Trickle(opened(*args, **named).read()))
+    file = StoredFile(whole, whole.stat(URI))
+    assert (file.readable(), file.seekable(), file.tell()) == (True, True, 0)
+    assert file.read(3) == content[:3]
+    assert file.read(5_000) == content[3:5_003]  # that much comes with the first read
+    assert len(fetched(URI)) == 1
+    assert file.seek(-10, io.SEEK_END) == len(content) - 10
+    assert file.read() == content[-10:]
+    file.seek(-60_000, io.SEEK_CUR)
+    assert file.read(50_000) == content[-60_000:-10_000]
+    assert len(fetched(URI)) == 2
+    file.seek(100_000)
+    buffer = bytearray(20_000)
+    assert file.readinto(buffer) == 20_000
+    assert buffer == content[100_000:120_000]
+    assert file.seek(1 << 40) == 1 << 40
+    assert file.read(1) == b""
+
+
+def test_an_object_that_is_shorter_than_was_said_is_refused() -> None:
+    store(URI, b"x" * 300_000)
+    whole = MemoryStore()
+    file = StoredFile(whole, whole.stat(URI))
+    remote_parts.OBJECTS[URI] = 1, b"x" * 100
+    with pytest.raises(VerificationError, match=r"mem://b/rows\.parquet did not arrive whole"):
+        file.read(200_000)

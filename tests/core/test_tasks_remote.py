@@ -20,6 +20,7 @@ from mercury_core.errors import (
     ObjectNotFoundError,
     ReadError,
     StoreAccessError,
+    UnknownEndingError,
     UntrustedTypeError,
 )
 from mercury_core.predicting import predict_to_file
@@ -338,3 +339,8 @@ def test_predictions_of_a_source_and_a_model_that_lie_elsewhere(here: Path) -> N
     store("mem://b/rows.csv", CSV)
     table = predict_to_file(URI, "mem://b/rows.csv", "out.csv", trusted=TRUSTED)
     assert table.to_pydict() == {"id": [1, 2], "prediction": [3.0, 3.0]}
+    for _ in range(2):
+        predict_to_file(URI, "mem://b/rows.csv", "mem://b/out.JSON", trusted=TRUSTED)
+    assert json.loads(OBJECTS["mem://b/out.JSON"][1]) == [{"id": 1, "prediction": 3.0}, {"id": 2, "prediction": 3.0}]
+    with pytest.raises(UnknownEndingError, match=r"the ending of mem://b/out\.txt"):
+        predict_to_file(URI, "mem://b/rows.csv", "mem://b/out.txt")

@@ -231,3 +231,8 @@ def test_a_name_that_only_the_reader_knows_is_not_asked_for() -> None:
     assert check(f'read: {{train: {{use: "{P}:named", source: small}}}}\n{FIT}{SAVE}')
     (fault,) = faults("read: {train: {use: parquet, source: 'mom://b/rows.parquet'}}\n")
     assert "No provider 'mom' for 'copy'" in fault
+
+
+def test_a_model_is_saved_here_first() -> None:
+    (fault,) = faults(READ + FIT + SAVE.replace("models/m", "mem://b/m"))
+    assert fault.endswith("A model is saved on this machine first: save to a path, and add `copy: {to: mem://b/m}`.")

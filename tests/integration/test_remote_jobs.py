@@ -7,6 +7,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -136,6 +138,21 @@ def test_a_model_from_s3_is_fetched_once_and_noticed_when_it_is_another(
     shutil.rmtree(os.environ["MERCURY_CACHE_DIR"])
     with pytest.raises(CorruptBundleError, match=f"The bundle {uri} was altered"):
         load_model(uri, stores=stores)
+
+
+def test_many_processes_fetch_one_model_at_a_time_each_and_all_have_it(s3_server: S3Server, bucket: str) -> None:
+    from mercury_core import fit_model, store_model
+
+    stores = {"s3": {"endpoint_url": s3_server.endpoint}}
+    train = read_data_bunch({"train": "iris"}, reader="sklearn.dataset", roles={"targets": "target"})
+    model = fit_model(train, estimator="GaussianNB")
+    store_model(model, "m", format="sklearn.skops", remote=f"s3://{bucket}/m", stores=stores)
+    code = f"import mercury_core as m; print(m.load_model('s3://{bucket}/m', stores={stores!r}).signature.target_names)"
+    children = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(4)]
+    assert [child.communicate(timeout=120)[0] for child in children] == ["['target']\n"] * 4
+    assert [child.returncode for child in children] == [0] * 4
+    (entry,) = Path(os.environ["MERCURY_CACHE_DIR"], "models").iterdir()
+    assert load_model(entry).signature.target_names == ["target"]
 
 
 def test_only_the_columns_that_are_needed_are_fetched(
