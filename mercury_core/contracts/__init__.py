@@ -60,6 +60,9 @@ T = TypeVar("T")
 class Reader(Protocol):
     """Reads a source. A parameter `columns` (names, or None for all), where a reader has it, is filled in by the core
     with the columns that the roles name, so that nothing else is read.
+
+    A parameter `store`, where a reader has it, is filled in with the `Store` of a source that lies in one, for reading
+    ranges of it; of any other source it keeps its default, None. A reader without it is given a verified local copy.
     """
 
     def __call__(self, source: str, **params: Any) -> Any:
