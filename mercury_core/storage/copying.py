@@ -78,6 +78,11 @@ def copy(
     exist or is replaced, before all of it is there and verified. Within one store that can do it, the service copies,
     and checksums that it tells of both are compared; where it tells none, sizes are, of the version that was listed.
 
+    A copy that was interrupted is gone on with by the next one of the same source to the same target: what had arrived
+    is proven, and not sent again. On a disk it waits beside the target under a temporary name; of other stores a record
+    in the user's cache directory tells, which the user alone can read, and from which the unfinished uploads are
+    removed after a week.
+
     Symbolic links are followed: the copy has what they lead to. Empty files are copied; empty directories where both
     stores have directories. An object store keeps no empty directory; but an empty object whose name ends in ``/``,
     with which many tools mark one, becomes a directory on a disk. Permissions are those of new files.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from mmap import mmap
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from threading import Condition, Event, Lock, Thread
 from time import monotonic
 
@@ -16,6 +17,8 @@ BUFFERS = 64 << 20
 """Bytes of all buffers of one copy together; two parts where those are larger than half of it."""
 
 _UNCOUNTED = 64 << 10  # such small buffers are not worth a lock
+# Seconds after which the main thread looks up: a signal that comes just before it waits does not wake it.
+_GLANCE = 0.2
 _PATIENCE = 2.0  # seconds that an interrupted copy waits for threads that hang in a call
 
 
@@ -49,7 +52,10 @@ class Pool:
         Raises:
             CancelledError: A task failed.
         """
-        self._places.get()
+        while True:
+            with suppress(Empty):
+                self._places.get(timeout=_GLANCE)
+                break
         self.check()
         self._put(task, counted=True)
 
@@ -99,7 +105,8 @@ class Pool:
             self._closed = True
             if not self._unfinished:
                 self._idle.set()
-        self._idle.wait()
+        while not self._idle.wait(_GLANCE):
+            pass
         self.check()
 
     def __enter__(self) -> Self:
@@ -113,7 +120,8 @@ class Pool:
         # A call that hangs is not waited for when the user has enough.
         ends = monotonic() + _PATIENCE if isinstance(self._error, KeyboardInterrupt) else None
         for thread in self._started:
-            thread.join(None if ends is None else max(ends - monotonic(), 0))
+            with suppress(RuntimeError):  # it was interrupted before it began
+                thread.join(None if ends is None else max(ends - monotonic(), 0))
         self.budget.clear()
         if self._error is not None and self._error is not error:
             context = self._error.__context__

@@ -8,7 +8,7 @@ from typing import BinaryIO
 from mercury_core.contracts import ChecksumStore
 from mercury_core.errors import ObjectChangedError, VerificationError
 from mercury_core.storage.checksums import DIGESTS, Checksums, crc_of
-from mercury_core.storage.refusals import refusal
+from mercury_core.storage.refusals import refusing
 from mercury_core.storage.uri import is_remote
 
 TYPE_CHECKING = False
@@ -93,6 +93,11 @@ class Reading(Knowing):
             return info
         return self._again(info)
 
+    def open(self, info: ObjectInfo, start: int = 0, end: int | None = None) -> BinaryIO:
+        """Open an object at the version that was looked at; see `mercury_core.contracts.Store.open`."""
+        with refusing("read", info.uri):
+            return self.store.open(info.uri, start, end, version=info.version)
+
     def whole(self, info: ObjectInfo) -> bytes:
         """All of a small object, verified.
 
@@ -100,9 +105,9 @@ class Reading(Knowing):
             VerificationError: It is not what the store says of it.
             ObjectChangedError: It has another version by now.
         """
-        with self.store.open(info.uri, version=info.version) as data:
-            content = _read(data, info.uri)
-            while len(content) < info.size and (more := _read(data, info.uri)):
+        with refusing("read", info.uri), self.store.open(info.uri, version=info.version) as data:
+            content = data.read()
+            while len(content) < info.size and (more := data.read()):
                 content += more
         if len(content) != info.size:
             raise VerificationError(info.uri, f"{info.size} bytes", f"{len(content)} bytes")
@@ -117,7 +122,7 @@ class Reading(Knowing):
             VerificationError: There are fewer.
             ObjectChangedError: It has another version by now.
         """
-        with self.store.open(info.uri, start, start + len(into), version=info.version) as data:
+        with self.open(info, start, start + len(into)) as data:
             done = 0
             while done < len(into):
                 check()
@@ -170,7 +175,7 @@ class Stream(io.RawIOBase):
         self._data = self._open()
 
     def _open(self) -> BinaryIO:
-        return self._reading.store.open(self._info.uri, version=self._info.version)
+        return self._reading.open(self._info)
 
     def crc32c(self) -> str | None:
         """What the store says it is; of a local file, what it is."""
@@ -230,22 +235,13 @@ class Stream(io.RawIOBase):
 
 def read_into(data: BinaryIO, view: memoryview, uri: str) -> int:
     """Read once from a reader, into memory, as it can; OSErrors become errors of a store."""
-    try:
+    with refusing("read", uri):
         readinto = getattr(data, "readinto", None)
         if readinto is not None:
             return readinto(view) or 0
         block = data.read(len(view))
-    except OSError as error:
-        raise refusal(error, "read", uri) from error
-    view[: len(block)] = block
-    return len(block)
-
-
-def _read(data: BinaryIO, uri: str) -> bytes:
-    try:
-        return data.read()
-    except OSError as error:
-        raise refusal(error, "read", uri) from error
+        view[: len(block)] = block
+        return len(block)
 
 
 def computed(knowing: Knowing, name: str, content: bytes | memoryview) -> str | None:

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
+from contextlib import contextmanager
 
 from mercury_core.errors import MercuryError, ObjectExistsError, ObjectNotFoundError, StoreAccessError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 # Not something that a file read beside could have raised: the writing did it.
@@ -38,6 +43,17 @@ def refusal(error: OSError, action: str, where: str) -> MercuryError:
         return ObjectExistsError(where)
     why, todo = _reason(code, action, where)
     return StoreAccessError(action, where, why or error.strerror or str(error), todo)
+
+
+@contextmanager
+def refusing(action: str, where: str) -> Iterator[None]:
+    """Raise what the operating system refuses in the body as our own error; see `refusal`."""
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, MercuryError):
+            raise
+        raise refusal(error, action, where) from error
 
 
 def _reason(code: int | None, action: str, where: str) -> tuple[str, str]:

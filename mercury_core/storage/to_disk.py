@@ -6,12 +6,12 @@ import os
 from functools import partial
 from threading import Lock
 
-from mercury_core.errors import MercuryError, VerificationError
+from mercury_core.errors import VerificationError
 from mercury_core.storage.arriving import Sent
 from mercury_core.storage.atomic import sync
 from mercury_core.storage.checksums import CRC32C, DIGESTS, join, shown
 from mercury_core.storage.reading import BLOCK, Stream, read_into
-from mercury_core.storage.refusals import refusal
+from mercury_core.storage.refusals import refusal, refusing
 from mercury_core.storage.to_store import ATTEMPTS, WHOLE
 
 TYPE_CHECKING = False
@@ -67,13 +67,10 @@ class ToDisk:
             _unlink(path)  # of another version, or not what it was
         handle = _opened(path, uri, fresh=fresh and not known)
         try:
-            crc = self._try(handle, item, uri, journal, known)
-            if fresh:
-                sync(handle)
-        except OSError as error:
-            if isinstance(error, MercuryError):
-                raise
-            raise refusal(error, "write", uri) from error
+            with refusing("write", uri):
+                crc = self._try(handle, item, uri, journal, known)
+                if fresh:
+                    sync(handle)
         finally:
             os.close(handle)
         journal.add_file(item.name, info, crc)
@@ -150,7 +147,7 @@ class ToDisk:
                 crcs[number], others[number] = known[number], _crc_at(handle, check, start, end, view)
                 sent.told(end - start)
                 return
-            with self._from.store.open(info.uri, start, end, version=info.version) as data:
+            with self._from.open(info, start, end) as data:
                 while at < end:
                     size = read_into(data, view[: end - at], info.uri)
                     if not size:

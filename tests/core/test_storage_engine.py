@@ -297,3 +297,22 @@ def test_totals_are_told_when_they_are_known(stores: Callable[..., World]) -> No
     files, size = len(TREE) - 1, sum(map(len, TREE.values())) - 1
     assert seen[-1] == CopyProgress(files, size, files, size)
     assert {(done.files_total, done.bytes_total) for done in seen} <= {(None, None), (files, size)}
+
+
+@pytest.mark.parametrize("target", ["disk", *ABILITIES])
+@pytest.mark.parametrize("name", ["a", "d"])
+def test_what_the_system_says_of_a_source_is_said_of_the_source(
+    name: str, target: str, stores: Callable[..., World], tmp_path: Path
+) -> None:
+    one = stores("one")
+    stores("two", *ABILITIES.get(target, ()))
+    tree_in(one, "one", TREE)
+
+    def refuse(call: str, uri: str) -> None:
+        if call == "open" and uri.startswith("one"):
+            raise PermissionError(13, "Permission denied")
+
+    one.before = refuse
+    where = str(tmp_path / "copy") if target == "disk" else "two://b/x"
+    with pytest.raises(StoreAccessError, match=f"Cannot read one://b/t/{name}: permission denied"):
+        copy(f"one://b/t/{name}", where)
