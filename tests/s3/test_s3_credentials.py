@@ -103,13 +103,9 @@ def test_what_has_expired_is_got_again_between_parts(
     assert info.checksums["crc32c"] == crc32c(data)
 
 
-def test_new_ones_in_the_environment_are_used(
-    server: S3Server, base: str, transport: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_new_ones_in_the_environment_are_used(server: S3Server, base: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "old")
-    if transport == "boto3":
-        pytest.skip("boto3 reads the environment once")
-    store = S3Store(endpoint_url=server.endpoint, transport=transport)
+    store = S3Store(endpoint_url=server.endpoint)
     with pytest.raises(StoreAccessError, match="does not know the credentials"):
         store.put(f"{base}/a", io.BytesIO(b"x"))
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", server.access_key)

@@ -133,6 +133,24 @@ def test_a_large_copy_goes_in_parts(
     assert not server.client().list_multipart_uploads(Bucket=bucket, Prefix=key).get("Uploads")
 
 
+def test_small_copies_of_what_was_listed_take_one_request_each(make: Any, proxy: FaultProxy, base: str) -> None:
+    store = make(endpoint_url=proxy.url)
+    for number in range(5):
+        store.put(f"{base}/from/{number}", io.BytesIO(b"x" * (number + 1)), overwrite=True)
+    listed = list(store.list(f"{base}/from"))
+    before = len(proxy.requests)
+    for info in listed:
+        made = store.copy(info.uri, info.uri.replace("/from/", "/to/"), overwrite=True, version=info.version)
+        assert (made.size, made.version) == (info.size, info.version)
+        assert made.checksums["md5"] == info.checksums["md5"]
+    assert len(proxy.requests) - before == 5
+    assert [info.size for info in store.list(f"{base}/to")] == [1, 2, 3, 4, 5]
+    changed = listed[0]
+    store.put(changed.uri, io.BytesIO(b"y"), overwrite=True)
+    with pytest.raises(ObjectChangedError):
+        store.copy(changed.uri, f"{base}/to/again", overwrite=False, version=changed.version)
+
+
 def test_a_copy_between_buckets(make: Any, base: str, transport: str, server: S3Server) -> None:
     store, other = make(transport=transport), f"s3://{server.bucket()}"
     store.put(f"{base}/a b+c%", io.BytesIO(b"content"))

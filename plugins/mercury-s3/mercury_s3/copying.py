@@ -10,6 +10,7 @@ from mercury_core.errors import ObjectChangedError, ObjectExistsError, ObjectNot
 from mercury_s3 import checksums, multipart
 from mercury_s3.answers import Answer, RefusedError
 from mercury_s3.conditions import create
+from mercury_s3.connections import speaks_otherwise
 from mercury_s3.listing import exists, head, info_of
 from mercury_s3.refusals import translated
 
@@ -37,6 +38,11 @@ _METADATA = {
 
 def copy(service: Service, source: Place, target: Place, *, overwrite: bool, version: str | None) -> ObjectInfo:
     """Copy an object; see `mercury_core.contracts.CopyingStore.copy`."""
+    if version is not None and checksums.md5_of(version) and not speaks_otherwise(target.bucket):
+        size = service.size_of(source, version)
+        if size is not None and size <= LARGEST:
+            with translated("copy", target.uri, service.settings):
+                return _of_version(service, source, target, version, size, overwrite=overwrite)
     with translated("read", source.uri, service.settings):
         said = _look_at(service, source)
     found = info_of(source, said.headers)
@@ -46,6 +52,21 @@ def copy(service: Service, source: Place, target: Place, *, overwrite: bool, ver
         if found.size > LARGEST:
             return _in_parts(service, source, target, found, said.headers, overwrite=overwrite)
         return _at_once(service, source, target, found, overwrite=overwrite)
+
+
+def _of_version(
+    service: Service, source: Place, target: Place, version: str, size: int, *, overwrite: bool
+) -> ObjectInfo:
+    """Copy what was listed just now, with one request: an ETag that is an MD5 says that all is there."""
+    found = ObjectInfo(source.uri, size, None, version)
+    etag = _ask(service, source, target, found, overwrite=overwrite)
+    md5 = checksums.md5_of(version)
+    if md5 is not None and service.knows_md5(target.bucket) and etag is not None and checksums.md5_of(etag) == md5:
+        return ObjectInfo(target.uri, size, None, f'"{md5}"', {"md5": md5})
+    made = _compared(service, target, found)
+    if made.checksums.get("md5") == md5:
+        service.learn_md5(target.bucket)  # here nothing is encrypted in a way that makes another ETag of it
+    return made
 
 
 def _look_at(service: Service, source: Place) -> Answer:
@@ -58,6 +79,15 @@ def _look_at(service: Service, source: Place) -> Answer:
 
 
 def _at_once(service: Service, source: Place, target: Place, found: ObjectInfo, *, overwrite: bool) -> ObjectInfo:
+    etag = _ask(service, source, target, found, overwrite=overwrite)
+    # The same MD5 as its source has: nothing has to be asked again.
+    if etag and (md5 := checksums.md5_of(etag)) and md5 == found.checksums.get("md5"):
+        return ObjectInfo(target.uri, found.size, None, f'"{md5}"', found.checksums)
+    return _compared(service, target, found)
+
+
+def _ask(service: Service, source: Place, target: Place, found: ObjectInfo, *, overwrite: bool) -> str | None:
+    """Have the service copy; gives the ETag of the copy."""
     params = service.settings.writing() | _source(source, found)
     if service.settings.tags:
         params["TaggingDirective"] = "REPLACE"
@@ -69,12 +99,7 @@ def _at_once(service: Service, source: Place, target: Place, found: ObjectInfo, 
     except RefusedError as refused:
         _what_changed(service, source, target, found, refused, overwrite=overwrite)
         raise
-    result = answer.data["CopyObjectResult"]
-    etag = result.get("ETag") or answer.headers.get("etag")
-    # The same MD5 as its source has: nothing has to be asked again.
-    if etag and (md5 := checksums.md5_of(etag)) and md5 == found.checksums.get("md5"):
-        return ObjectInfo(target.uri, found.size, None, f'"{md5}"', found.checksums)
-    return _compared(service, target, found)
+    return answer.data["CopyObjectResult"].get("ETag") or answer.headers.get("etag")
 
 
 def _in_parts(

@@ -82,7 +82,7 @@ def below(service: Service, uri: str) -> Iterator[ObjectInfo]:
         found = iter(sorted(found, key=lambda one: str.encode(one["Key"])))
     for one in found:
         if one["Key"] != prefix:  # an object that stands for the directory itself
-            yield _listed(place.bucket, one)
+            yield _listed(service, place.bucket, one)
 
 
 def level(service: Service, uri: str) -> Iterator[ObjectInfo | str]:
@@ -93,7 +93,7 @@ def level(service: Service, uri: str) -> Iterator[ObjectInfo | str]:
         folders = [one["Prefix"] for one in page.data.get("CommonPrefixes", ())]
         objects = {one["Key"]: one for one in page.data.get("Contents", ()) if one["Key"] != prefix}
         for name in sorted((*folders, *objects), key=str.encode):
-            yield _listed(place.bucket, objects[name]) if name in objects else Place(place.bucket, name).uri
+            yield _listed(service, place.bucket, objects[name]) if name in objects else Place(place.bucket, name).uri
 
 
 def _prefix(place: Place) -> str:
@@ -112,12 +112,13 @@ def _pages(service: Service, uri: str, bucket: str, **asked: Any) -> Iterator[An
         asked["ContinuationToken"] = token
 
 
-def _listed(bucket: str, found: Mapping[str, Any]) -> ObjectInfo:
+def _listed(service: Service, bucket: str, found: Mapping[str, Any]) -> ObjectInfo:
     etag = found.get("ETag")
     md5 = checksums.md5_of(etag) if not bucket.endswith("--x-s3") else None
-    modified = found.get("LastModified")
+    modified, place = found.get("LastModified"), Place(bucket, found["Key"])
+    service.remember(place, etag, found["Size"])
     return ObjectInfo(
-        Place(bucket, found["Key"]).uri,
+        place.uri,
         found["Size"],
         modified.timestamp() if modified else None,
         etag,

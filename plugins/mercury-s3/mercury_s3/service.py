@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 _FIRST_WAIT, _LONGEST_WAIT = 0.1, 20.0
+_MOST_SIZES = 10_000
 # What cannot be reached at all is mostly written wrong.
 _TRIES_UNREACHED = 5
 
@@ -86,7 +87,19 @@ class Service:
         """Open nothing yet."""
         self.settings = settings
         self._conditions: dict[tuple[str, str], bool] = {}
+        self._sizes: dict[tuple[Place, str], int] = {}
         self._open(Connections(settings))
+
+    def remember(self, place: Place, version: str | None, size: int) -> None:
+        """Remember what a listing said of the size of a version, as long as it may be asked for soon."""
+        if len(self._sizes) >= _MOST_SIZES:
+            self._sizes.clear()
+        if version is not None:
+            self._sizes[place, version] = size
+
+    def size_of(self, place: Place, version: str) -> int | None:
+        """The size of a version, where a listing said it lately."""
+        return self._sizes.get((place, version))
 
     def keeps_conditions(self, operation: str, bucket: str) -> bool | None:
         """Whether ``If-None-Match`` is kept by an operation in a bucket; None for not known."""
