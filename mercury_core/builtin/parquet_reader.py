@@ -132,6 +132,8 @@ def _of_store(
 ) -> pa.Table:
     from mercury_core.builtin import parquet_remote, store_filesystem
 
+    # Of ranges no checksum of the object tells anything; those that a writer gave to pages do.
+    options["page_checksum_verification"] = True
     info = stored_or_directory(store, uri)
     if info is None or filters is not None:
         options["filesystem"], path = store_filesystem.file_system(store, uri)

@@ -190,6 +190,15 @@ def test_arrow_files(how: str) -> None:
     assert SourceReaders["arrow"].schema(uri, store=MemoryStore()).names == content.column_names
 
 
+def test_pages_with_a_checksum_are_compared() -> None:
+    content = as_parquet(table(), compression="none", use_dictionary=False, write_page_checksum=True)
+    place = content.index(table().column("f2").chunk(0).buffers()[1].to_pybytes()[:64])
+    store(URI, content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+    assert read(columns=["f1"]).num_rows == ROWS
+    with pytest.raises(ReadError, match=r"mem://b/rows\.parquet: .*damaged .*CRC"):
+        read(columns=["f2"])
+
+
 # --- an object as a file ---
 
 

@@ -178,6 +178,35 @@ def test_only_the_columns_that_are_needed_are_fetched(
     assert proxy.received() - whole > size
 
 
+def test_what_fails_for_a_moment_changes_nothing_of_what_is_read(
+    s3_server: S3Server, bucket: str, proxy_to: Callable[[str], FaultProxy]
+) -> None:
+    from mercury_core import fit_model, store_model
+    from tests.servers.faults import Answer, Cut, FlipAnswer, Reset
+
+    penguins(s3_server, bucket)
+    proxy = proxy_to(s3_server.endpoint)
+    stores = {"s3": {"endpoint_url": proxy.url}}
+    uri = f"s3://{bucket}/data/penguins.parquet"
+    faults = [
+        proxy.fail(Answer(503), method="HEAD", path="penguins"),
+        proxy.fail(Reset(), method="GET", path="penguins", on=(0,)),
+        proxy.fail(Cut(after=1_000), method="GET", path="penguins", on=(0, 1)),
+    ]
+    bunch = read_data_bunch(uri, roles={"features": "body_mass_g", "targets": "species"}, stores=stores)
+    assert bunch["data"].num_rows == 344
+    assert [fault.injected for fault in faults] == [1, 1, 2]
+    train = read_data_bunch({"train": "iris"}, reader="sklearn.dataset", roles={"targets": "target"})
+    model = fit_model(train, estimator="GaussianNB")
+    store_model(model, "m", format="sklearn.skops", remote=f"s3://{bucket}/m", stores=stores)
+    proxy.heal()
+    flipped = proxy.fail(FlipAnswer(offset=100), method="GET", path=r"model\.skops")
+    cut = proxy.fail(Cut(after=10), method="GET", path=r"mercury\.json")
+    loaded = load_model(f"s3://{bucket}/m", stores=stores)
+    assert (flipped.injected, cut.injected) == (1, 1)
+    assert loaded.signature.target_names == ["target"]
+
+
 def test_the_check_says_what_stands_against_it(s3_server: S3Server, bucket: str) -> None:
     text = WORKFLOW.format(endpoint=s3_server.endpoint, bucket=bucket)
     Path("w.yaml").write_text(text)
