@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mercury_core.contracts import ObjectInfo, Store
 
 # Compressed bytes that one reader fetches: few enough for several to share a file, many enough to be worth a request.
+_LEAST = 1 << 20
 _CELL = 16 << 20
 _READERS = 8
 
@@ -72,43 +73,52 @@ def read(
 def _cells(
     metadata: parquet.FileMetaData, schema: pa.Schema, groups: Sequence[int], wanted: Sequence[str]
 ) -> Iterator[tuple[list[int], list[str]]]:
-    """What is read at a time: places in `groups`, and columns that follow each other, of about `_CELL` bytes."""
+    """What is read at a time: places in `groups`, and columns that follow each other, of about one size."""
     if not wanted or any("." in name for name in schema.names):  # a dot leads into nested columns
         yield list(range(len(groups))), list(wanted)
         return
-    names = set(wanted)
-    in_order = [name for name in schema.names if name in names]
+    sizes = _sizes(metadata, schema, groups, set(wanted))
+    total = sum(sum(of_column.values()) for of_column in sizes)
+    cell = min(max(total // _READERS, _LEAST), _CELL)
     waiting: list[int] = []
     size = 0
-    for place, group in enumerate(groups):
-        of_column = dict.fromkeys(in_order, 0)
-        row_group = metadata.row_group(group)
-        for column in range(metadata.num_columns):
-            chunk = row_group.column(column)
-            top = chunk.path_in_schema.partition(".")[0]
-            if top in names:
-                of_column[top] += chunk.total_compressed_size
-        total = sum(of_column.values())
-        if total > 2 * _CELL:
-            for some in _split(of_column):
+    for place, of_column in enumerate(sizes):
+        if sum(of_column.values()) > 2 * cell:
+            for some in _split(of_column, cell):
                 yield [place], some
             continue
         waiting.append(place)
-        size += total
-        if size >= _CELL:
-            yield waiting, in_order
+        size += sum(of_column.values())
+        if size >= cell:
+            yield waiting, list(of_column)
             waiting, size = [], 0
     if waiting:
-        yield waiting, in_order
+        yield waiting, list(sizes[0])
 
 
-def _split(of_column: dict[str, int]) -> Iterator[list[str]]:
+def _sizes(
+    metadata: parquet.FileMetaData, schema: pa.Schema, groups: Sequence[int], wanted: set[str]
+) -> list[dict[str, int]]:
+    """Compressed bytes of each column in each row group, in the order in which they lie there."""
+    in_order = [name for name in schema.names if name in wanted]
+    tops = [metadata.schema.column(place).path.partition(".")[0] for place in range(metadata.num_columns)]
+    places = [(place, top) for place, top in enumerate(tops) if top in wanted]
+    sizes = []
+    for group in groups:
+        row_group, of_column = metadata.row_group(group), dict.fromkeys(in_order, 0)
+        for place, top in places:
+            of_column[top] += row_group.column(place).total_compressed_size
+        sizes.append(of_column)
+    return sizes
+
+
+def _split(of_column: dict[str, int], cell: int) -> Iterator[list[str]]:
     some: list[str] = []
     size = 0
     for name, bytes_ in of_column.items():
         some.append(name)
         size += bytes_
-        if size >= _CELL:
+        if size >= cell:
             yield some
             some, size = [], 0
     if some:
