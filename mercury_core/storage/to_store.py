@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import BinaryIO, cast
 
 from mercury_core.contracts import CopyingStore, MultipartStore
-from mercury_core.errors import ObjectExistsError, UploadGoneError, VerificationError
+from mercury_core.errors import ObjectExistsError, StoreAccessError, UploadGoneError, VerificationError
 from mercury_core.storage.arriving import Sent, check_size, confirm
 from mercury_core.storage.checksums import CRC32C, shown
 from mercury_core.storage.reading import BLOCK, Knowing, Reading, Stream, computed
@@ -111,7 +111,8 @@ class ToStore:
 
     def _copy(self, store: CopyingStore, info: ObjectInfo, uri: str, overwrite: bool) -> int | str:
         """Copy within the store. Where it tells no checksums, the sizes are compared, and the version was pinned."""
-        made = store.copy(info.uri, uri, overwrite=overwrite, version=info.version)
+        with self._noting():
+            made = store.copy(info.uri, uri, overwrite=overwrite, version=info.version)
         with self._removing(uri):
             check_size(made, info.size)
             if not self._agree(info, made) and self._to.tells:
@@ -134,7 +135,8 @@ class ToStore:
         try:
             content = self._from.whole(info)
             crc = CRC32C.extend(0, content)
-            stored = self._to.store.put(uri, io.BytesIO(content), overwrite=overwrite)
+            with self._noting():
+                stored = self._to.store.put(uri, io.BytesIO(content), overwrite=overwrite)
             self._confirm(
                 stored,
                 uri,
@@ -158,6 +160,14 @@ class ToStore:
         """Make sure that what the store has is what was sent; what is not is removed."""
         with self._removing(uri):
             confirm(self._to, stored, uri, size, known)
+
+    @contextmanager
+    def _noting(self) -> Iterator[None]:
+        try:
+            yield
+        except StoreAccessError:
+            self._record.useful()  # it may be there all the same, and only the answer was lost
+            raise
 
     @contextmanager
     def _removing(self, uri: str) -> Iterator[None]:

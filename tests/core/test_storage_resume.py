@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from mercury_core import registry
+from mercury_core.contracts import ObjectInfo
 from mercury_core.errors import ObjectExistsError, StoreAccessError, VerificationError
 from mercury_core.storage import CopyProgress, copy, slots
 from mercury_core.storage.atomic import atomic_directory, atomic_file
@@ -16,6 +18,7 @@ from tests.core.storing import (
     SMALL,
     Conditional,
     Parts,
+    Plain,
     Stop,
     Telling,
     Within,
@@ -117,9 +120,6 @@ def test_a_journal_of_anything(line: bytes, stores: Callable[..., World], tmp_pa
 def test_a_store_that_tells_no_versions_is_read_again(
     stores: Callable[..., World], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from mercury_core import registry
-    from mercury_core.contracts import ObjectInfo
-
     one = stores("one")
     made = registry.resolve("copy", "one")
     monkeypatch.setattr(made, "_info", lambda self, uri, data, number, *, listed=False: ObjectInfo(uri, len(data)))
@@ -275,11 +275,28 @@ def test_what_somebody_else_put_there_is_not_taken_for_ours(other: bytes, stores
 
 
 def test_a_copy_that_brought_nothing_leaves_no_record(stores: Callable[..., World], tmp_path: Path) -> None:
-    one, two = stores("one"), stores("two")
-    failing(two, "put", 0, StoreAccessError("write", "two://b", "no such bucket"))
+    one, _ = stores("one"), stores("two")
+    failing(one, "open", 0, StoreAccessError("read", "one://b", "no such bucket"))
     with pytest.raises(StoreAccessError):
         copy(tree_in(one, "one", TREE), "two://b/copy")
     assert list((tmp_path / "cache" / "copies").iterdir()) == []
+
+
+def test_what_arrived_though_its_answer_was_lost_is_known_again(
+    stores: Callable[..., World], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, _ = stores("one"), stores("two")
+    source, keep = tree_in(one, "one", TREE), Plain._keep
+
+    def lose(self: Plain, uri: str, *words: Any) -> Any:
+        keep(self, uri, *words)
+        raise StoreAccessError("write", uri, "the connection was lost")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Plain, "_keep", lose)
+        with pytest.raises(StoreAccessError):
+            copy(source, "two://b/copy")
+    assert copy(source, "two://b/copy").resumed >= 1
 
 
 def test_a_record_of_a_live_copy_is_not_taken(stores: Callable[..., World], tmp_path: Path) -> None:
@@ -317,3 +334,18 @@ def test_a_tree_within_a_store_goes_on(stores: Callable[..., World]) -> None:
     well(one)
     assert copy(source, "one://b/copy").resumed == 20
     assert (one.calls["copy"], one.calls["open"]) == (10, 0)
+
+
+def test_records_of_long_ago_are_removed(stores: Callable[..., World], tmp_path: Path) -> None:
+    one, two = stores("one"), stores("two")
+    source = tree_in(one, "one", TREE)
+    failing(two, "put", 20)
+    with pytest.raises(Stop):
+        copy(source, "two://b/copy")
+    well(two)
+    (record,) = (tmp_path / "cache" / "copies").iterdir()
+    os.utime(record, (0, 0))
+    copy(source, "two://b/other")
+    assert not record.exists()
+    with pytest.raises(ObjectExistsError):
+        copy(source, "two://b/copy")
