@@ -12,14 +12,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.servers.counting import FaultSummary, faults
 from tests.servers.fixtures import gcp_emulator, gcs_server, moto_server, proxy_to, s3_server
 
 collect_ignore = ["third_party/project"]  # somebody else's: its tests run where it is installed
-__all__ = ["gcp_emulator", "gcs_server", "moto_server", "proxy_to", "s3_server"]
+__all__ = ["faults", "gcp_emulator", "gcs_server", "moto_server", "proxy_to", "s3_server"]
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(FaultSummary())
 
 
 class Site:
