@@ -257,7 +257,7 @@ class _Handler(BaseHTTPRequestHandler):
         done = min(int(self.query.get("rewriteToken", "0")) + STEP, len(held.data))
         said = {"totalBytesRewritten": str(done), "objectSize": str(len(held.data)), "done": done == len(held.data)}
         if said["done"]:
-            meta = {**held.meta, **json.loads(body or b"{}")}
+            meta = json.loads(body) if body else held.meta  # what is given takes the place of what the source has
             made = self.server.publish(to_bucket, to_name, held.data, meta, self.query)
             said["resource"] = made.resource(to_bucket)  # type: ignore[assignment]
         else:

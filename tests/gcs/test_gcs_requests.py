@@ -95,6 +95,16 @@ def test_a_large_object_is_rewritten_in_steps(proxy: FaultProxy, store: GCSStore
     assert all(step["ifGenerationMatch"] == "0" for step in steps)
 
 
+def test_a_copy_keeps_what_is_said_of_its_source(proxy: FaultProxy, api: JsonApi, bucket: str, base: str) -> None:
+    said = {"contentType": "text/csv", "contentEncoding": "gzip", "metadata": {"a": "b"}, "cacheControl": "no-store"}
+    held = api.publish(bucket, "base/a", gzip.compress(b"x"), {**said, "storageClass": "STANDARD"}, {})
+    GCSStore(endpoint=proxy.url).copy(f"{base}/a", f"{base}/b", overwrite=False)
+    assert api.buckets[bucket]["base/b"].meta == held.meta
+    GCSStore(endpoint=proxy.url, storage_class="ARCHIVE").copy(f"{base}/a", f"{base}/c", overwrite=False)
+    assert api.buckets[bucket]["base/c"].meta == {**said, "storageClass": "ARCHIVE"}
+    assert _query(proxy.seen("POST", path="/rewriteTo/")[-1])["ifSourceGenerationMatch"] == held.generation
+
+
 def test_what_is_stored_compressed_comes_as_it_is_stored(
     store: GCSStore, api: JsonApi, bucket: str, base: str, tmp_path: Path
 ) -> None:

@@ -122,3 +122,8 @@ def refused_by(status: int, headers: Mapping[str, str], body: bytes) -> RefusedE
             message = ""  # a page of some proxy
     message = " ".join(message.split())[:_LONGEST_MESSAGE]
     return RefusedError(status, reason, message, headers)
+
+
+def not_an_answer() -> LostError:
+    """The error for an answer without what belongs into it."""
+    return LostError("what it answered is not that of Google Cloud Storage", final=True)

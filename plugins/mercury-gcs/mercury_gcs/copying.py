@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from mercury_core.errors import ObjectChangedError, ObjectExistsError, ObjectNotFoundError
-from mercury_gcs.answers import RefusedError
+from mercury_gcs.answers import RefusedError, not_an_answer
 from mercury_gcs.objects import find, info_of, look_for_bucket
 from mercury_gcs.refusals import refusal
+
+_KEPT = "contentType,contentEncoding,contentDisposition,contentLanguage,cacheControl,customTime,metadata,generation"
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,15 +26,29 @@ def copy(service: Service, source: Place, target: Place, *, overwrite: bool, ver
         "ifGenerationMatch": None if overwrite else "0",
         "destinationKmsKeyName": service.settings.kms_key_name,
     }
-    while True:
-        try:
-            said = service.ask("POST", path, service.settings.metadata(), **asked).data
-        except RefusedError as refused:
-            return _after(service, source, target, refused, overwrite=overwrite, version=version)
-        if said["done"]:
-            break
-        asked["rewriteToken"] = said["rewriteToken"]  # a large object takes several requests
-    return info_of(target.bucket, said["resource"])
+    try:
+        meta = _metadata(service, source, asked)
+        while True:
+            said = service.ask("POST", path, meta, **asked).data
+            if said.get("done"):
+                return info_of(target.bucket, said.get("resource", {}))
+            if not said.get("rewriteToken"):
+                raise not_an_answer()
+            asked["rewriteToken"] = said["rewriteToken"]  # a large object takes several requests
+    except RefusedError as refused:
+        return _after(service, source, target, refused, overwrite=overwrite, version=version)
+
+
+def _metadata(service: Service, source: Place, asked: dict[str, str | None]) -> dict[str, Any] | None:
+    """What the copy is made with; None for what its source has. Where any is given, all of it has to be."""
+    made_with = service.settings.metadata()
+    if not made_with:
+        return None
+    found = dict(service.ask("GET", source.path, fields=_KEPT).data)
+    generation = found.pop("generation", None)
+    if asked["ifSourceGenerationMatch"] is None:
+        asked["ifSourceGenerationMatch"] = generation
+    return {name: found[name] for name in _KEPT.split(",") if name in found} | made_with
 
 
 def _after(

@@ -7,7 +7,7 @@ from typing import Any
 
 from mercury_core.contracts import ObjectInfo
 from mercury_gcs import checksums
-from mercury_gcs.answers import RefusedError
+from mercury_gcs.answers import RefusedError, not_an_answer
 from mercury_gcs.places import Place, prefix_of
 from mercury_gcs.refusals import translated
 
@@ -65,41 +65,48 @@ def probe(service: Service, place: Place) -> None:
 
 
 def info_of(bucket: str, data: Mapping[str, Any]) -> ObjectInfo:
-    """An object, from its metadata."""
-    updated = data.get("updated")
-    return ObjectInfo(
-        Place(bucket, data["name"]).uri,
-        int(data["size"]),
-        datetime.fromisoformat(updated).timestamp() if updated else None,
-        data.get("generation"),
-        checksums.of_object(data),
-    )
+    """An object, from its metadata.
+
+    Raises:
+        LostError: That is not what was to be answered.
+    """
+    try:
+        updated = data.get("updated")
+        return ObjectInfo(
+            Place(bucket, data["name"]).uri,
+            int(data["size"]),
+            datetime.fromisoformat(updated).timestamp() if updated else None,
+            data.get("generation"),
+            checksums.of_object(data),
+        )
+    except (KeyError, TypeError, ValueError):
+        raise not_an_answer() from None
 
 
 def below(service: Service, uri: str) -> Iterator[ObjectInfo]:
     """Every object below a URI."""
-    place = prefix_of(uri)
-    for page in _pages(service, uri, place):
-        for found in page.get("items", ()):
-            if found["name"] != place.folder:  # an object that stands for the directory itself
-                yield info_of(place.bucket, found)
+    for _, objects in _pages(service, uri):
+        yield from objects
 
 
 def level(service: Service, uri: str) -> Iterator[ObjectInfo | str]:
     """What is directly below a URI."""
+    for folders, objects in _pages(service, uri, "/"):
+        found: dict[str, ObjectInfo | str] = {info.uri: info for info in objects}
+        found |= {folder: folder for folder in folders}
+        for name in sorted(found, key=str.encode):
+            yield found[name]
+
+
+def _pages(service: Service, uri: str, delimiter: str | None = None) -> Iterator[tuple[list[str], list[ObjectInfo]]]:
+    """Page by page: what is further below, as URIs, and the objects; without one that stands for the place itself."""
     place = prefix_of(uri)
-    for page in _pages(service, uri, place, delimiter="/"):
-        objects = {one["name"]: one for one in page.get("items", ()) if one["name"] != place.folder}
-        for name in sorted((*page.get("prefixes", ()), *objects), key=str.encode):
-            yield info_of(place.bucket, objects[name]) if name in objects else Place(place.bucket, name).uri
-
-
-def _pages(service: Service, uri: str, place: Place, delimiter: str | None = None) -> Iterator[Mapping[str, Any]]:
     token: str | None = None
     while True:
         with translated("list", uri, service.settings):
             page = _page(service, place, delimiter, token)
-        yield page
+            objects = [info_of(place.bucket, one) for one in page.get("items", ()) if one.get("name") != place.folder]
+        yield [Place(place.bucket, name).uri for name in page.get("prefixes", ())], objects
         token = page.get("nextPageToken")
         if not token:
             return

@@ -25,7 +25,7 @@ from mercury_gcs.wire import RESUME_INCOMPLETE, Call, blocks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from mercury_core.contracts import ObjectInfo
     from mercury_gcs.answers import Answer
@@ -136,6 +136,25 @@ def send(service: Service, place: Place, session: Session, start: int, data: mem
             if refused.status in _GONE:
                 raise UploadGoneError(place.uri) from None
             raise
+
+
+def send_all(
+    service: Service, place: Place, session: Session, content: Callable[[], Iterable[bytes | memoryview]], length: int
+) -> None:
+    """Send all but the last bytes with one request, and where it fails, once more from the beginning.
+
+    Raises:
+        UploadGoneError: There is no such session any more, or it took less.
+    """
+    ranged = {"content-range": f"bytes 0-{length - 1}/{session.size}"}
+    try:
+        answer = service.call(Call("PUT", session.target, {}, ranged, content, length))
+    except RefusedError as refused:
+        if refused.status not in (*_GONE, *_OUT_OF_STEP):
+            raise
+        raise UploadGoneError(place.uri) from None
+    if answer.status != RESUME_INCOMPLETE or _arrived(answer) != length:
+        raise UploadGoneError(place.uri)
 
 
 def end(service: Service, place: Place, session: Session, start: int, data: memoryview, crc32c: str) -> ObjectInfo:

@@ -6,7 +6,7 @@ import io
 import json
 import secrets
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from mercury_core.contracts import Rereadable
 from mercury_core.storage.checksums import CRC32C, shown
@@ -41,6 +41,8 @@ def put(service: Service, place: Place, data: BinaryIO, *, overwrite: bool) -> O
     again = _again(data, service.settings.resumable_above)
     if again is not None:
         return _put_whole(service, place, again.blocks, again.size, again.crc32c, overwrite=overwrite)
+    if isinstance(data, Rereadable) and data.size > SMALL:
+        return _put_stream(service, place, data, overwrite=overwrite)
     first = _read(data, SMALL + 1)
     if len(first) <= SMALL:
         body = memoryview(first)
@@ -132,6 +134,30 @@ def _put_whole(
         refused.missing_bucket()
         made = after_refusal(service, place, refused, size, crc32c)
     return proven(service, place, made, size, crc32c)
+
+
+def _put_stream(service: Service, place: Place, data: BinaryIO, *, overwrite: bool) -> ObjectInfo:
+    """Send what can be read again, but whose checksum is known at its end only: with two requests, one for the end."""
+    reader = cast("Rereadable", data)
+    length = (reader.size - 1) // QUANTUM * QUANTUM
+    crc = 0
+
+    def content() -> Iterator[memoryview | bytes]:
+        nonlocal crc
+        reader.rewind()
+        crc, left = 0, length
+        while left and (block := data.read(min(_BLOCK, left))):
+            crc, left = checksums.crc32c(memoryview(block), crc), left - len(block)
+            yield block
+
+    session = sessions.begin(service, place, reader.size, overwrite=overwrite)
+    try:
+        sessions.send_all(service, place, session, content, length)
+        end = memoryview(data.read(reader.size - length))
+        return sessions.end(service, place, session, length, end, shown(CRC32C, checksums.crc32c(end, crc)))
+    except BaseException:
+        sessions.abort(service, session)
+        raise
 
 
 def _put_chunks(
