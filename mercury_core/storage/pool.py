@@ -161,7 +161,7 @@ class Pool:
 
     def _fail(self, error: BaseException) -> None:
         with self._lock:
-            if self._error is None:
+            if self._error is None or isinstance(self._error, CancelledError):
                 self._error = error
         self._places.put(None)  # the main thread may wait for a place
         self._idle.set()
@@ -188,8 +188,7 @@ class _Shared:
             while (number := self._take()) is not None:
                 self._step(number)
         except BaseException as error:  # noqa: BLE001 — raised again by the thread whose task it is
-            with self._state:
-                self._error = self._error or error
+            self._fail(error)
         finally:
             with self._state:
                 self._inside -= 1
@@ -201,8 +200,18 @@ class _Shared:
                 return None
             number = next(self._numbers, None)
             if number is not None and self._admit is not None:
-                self._admit(number)
+                try:
+                    self._admit(number)
+                except BaseException as error:
+                    self._fail(error)  # before another thread takes a number that would wait for this one
+                    raise
             return number
+
+    def _fail(self, error: BaseException) -> None:
+        with self._state:
+            # Who gave up because of an error may be faster than who has it.
+            if self._error is None or isinstance(self._error, CancelledError):
+                self._error = error
 
     def wait(self) -> None:
         with self._state:

@@ -15,6 +15,7 @@ from pathlib import Path
 from threading import Lock
 from time import time
 
+from mercury_core.contracts import MultipartStore
 from mercury_core.discovery import cache_directory
 from mercury_core.errors import MercuryError
 from mercury_core.storage import slots
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any, Self
 
-    from mercury_core.contracts import MultipartStore
+    from mercury_core.contracts import Store
 
 _FORMAT = 1
 _OLD = 7 * 24 * 3600.0  # seconds; services themselves forget uploads after about that long
@@ -116,7 +117,7 @@ class Record:
                 self._uploads.pop(uri, None)
 
 
-def clean(store: MultipartStore, is_in: Callable[[str], bool]) -> None:
+def clean(store: Store, is_in: Callable[[str], bool]) -> None:
     """Abort the uploads of copies that were interrupted long ago, and remove their records.
 
     Args:
@@ -139,13 +140,13 @@ def clean(store: MultipartStore, is_in: Callable[[str], bool]) -> None:
             os.close(file)
 
 
-def _clean(path: Path, lines: list[Any], store: MultipartStore, is_in: Callable[[str], bool]) -> None:
+def _clean(path: Path, lines: list[Any], store: Store, is_in: Callable[[str], bool]) -> None:
     match lines[:1]:
         case [[_, str(), str(target)]] if not is_in(target):
             return
     for line in lines:
         match line:
-            case ["upload", str(uri), str(upload), int(), str()]:
+            case ["upload", str(uri), str(upload), int(), str()] if isinstance(store, MultipartStore):
                 store.abort(uri, upload)
     path.unlink(missing_ok=True)
 

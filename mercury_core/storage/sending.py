@@ -6,7 +6,7 @@ import os
 from functools import partial
 from typing import cast
 
-from mercury_core.contracts import DirectoryStore, ManyDeletingStore, MultipartStore
+from mercury_core.contracts import DirectoryStore, ManyDeletingStore
 from mercury_core.errors import ObjectExistsError, ObjectNotFoundError, StoreAccessError, UriError
 from mercury_core.storage import records
 from mercury_core.storage.atomic import atomic_directory, atomic_file
@@ -190,7 +190,7 @@ class StoreSender(Sender):
         """Send everything."""
         single = self._source.single
         small = single is not None and single.info.size <= WHOLE
-        if isinstance(self._to, MultipartStore) and not small:
+        if not small:
             scheme = scheme_of(self._target)
             records.clean(self._to, lambda uri: scheme_of(uri) == scheme and self._stores.of(uri) is self._to)
         with records.Record(absolute(self._source.uri), self._target, kept=not small) as record:
@@ -206,6 +206,7 @@ class StoreSender(Sender):
             todo = "Name something below it, or use overwrite='skip'."
             raise UriError(self._target, "everything in it would be replaced", todo)
         there = self._there(record)
+        is_new = self._overwrite == "replace" and next(iter(self._to.list(self._target)), None) is None
         directories = self._to if isinstance(self._to, DirectoryStore) else None
         if directories is not None:
             for folder in ("", *self._source.folders()):
@@ -222,7 +223,7 @@ class StoreSender(Sender):
             return self._task(item, join(self._target, item.name), found)
 
         self._do(self._source.items(), task)
-        if self._overwrite == "replace":
+        if self._overwrite == "replace" and not is_new:
             named, sent = namer(self._target), self._watch.crcs
             remove(self._to, (info.uri for info in self._to.list(self._target) if named(info.uri) not in sent))
 
