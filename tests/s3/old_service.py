@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, unquote, urlsplit
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Iterator
 
 
@@ -39,8 +40,8 @@ class OldService:
 
 
 @contextmanager
-def old_service() -> Iterator[OldService]:
-    """Serve on loopback."""
+def old_service(context: ssl.SSLContext | None = None) -> Iterator[OldService]:
+    """Serve on loopback; with a context, by TLS."""
     service = OldService()
 
     class Handler(BaseHTTPRequestHandler):
@@ -129,7 +130,9 @@ def old_service() -> Iterator[OldService]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
-    service.url = f"http://127.0.0.1:{server.server_address[1]}"
+    if context is not None:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    service.url = f"http{'s' if context else ''}://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
     try:

@@ -160,6 +160,34 @@ def test_a_wrong_secret_is_said_and_not_shown(
         assert "Signature=" not in text
 
 
+def test_what_could_not_be_deleted_is_said(make: Any, proxy: FaultProxy, transport: str) -> None:
+    failed = "".join(f"<Error><Key>{key}</Key><Code>AccessDenied</Code><Message>no</Message></Error>" for key in "bc")
+    answer = f"<DeleteResult xmlns='http://s3.amazonaws.com/doc/2006-03-01/'>{failed}</DeleteResult>".encode()
+    proxy.fail(Answer(200, answer, {"Content-Type": "application/xml"}), method="POST")
+    store = make(endpoint_url=proxy.url, transport=transport)
+    with pytest.raises(StoreAccessError, match=r"Cannot delete s3://bucket/b: .*AccessDenied.*and 1 more"):
+        store.delete_many(f"s3://bucket/{key}" for key in "abc")
+
+
+def test_keys_that_no_document_can_hold_are_deleted_one_by_one(make: Any, proxy: FaultProxy, base: str) -> None:
+    store = make(endpoint_url=proxy.url)
+    store.delete_many([f"{base}/a\x01b", f"{base}/c"])
+    assert [(one.method, one.status) for one in proxy.seen("DELETE|POST")] == [("DELETE", 204), ("POST", 200)]
+
+
+def test_a_bucket_that_may_not_be_listed(make: Any, proxy: FaultProxy, transport: str) -> None:
+    """Without that right, S3 says of what is not there that access is denied."""
+    proxy.fail(Answer(403, xml("AccessDenied")), on=ALWAYS)
+    with pytest.raises(StoreAccessError, match=r"access denied.*without the right to list"):
+        make(endpoint_url=proxy.url, transport=transport).stat("s3://bucket/a")
+
+
+def test_a_service_that_is_busy_with_the_same_object(make: Any, proxy: FaultProxy, base: str, transport: str) -> None:
+    rule = proxy.fail(Answer(409, xml("ConditionalRequestConflict")), method="PUT", path="/a$", on=range(2))
+    make(endpoint_url=proxy.url, transport=transport).put(f"{base}/a", io.BytesIO(b"x"))
+    assert rule.injected == 2
+
+
 def test_names_that_are_none(make: Any) -> None:
     store = make()
     for uri, hint in (

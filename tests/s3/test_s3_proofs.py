@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from tests.servers.proxy import FaultProxy
     from tests.servers.s3 import S3Server
 
+PART = 8 << 20
 MD5 = hashlib.md5(b"x").hexdigest()
 
 
@@ -149,6 +150,87 @@ def test_small_copies_of_what_was_listed_take_one_request_each(make: Any, proxy:
     store.put(changed.uri, io.BytesIO(b"y"), overwrite=True)
     with pytest.raises(ObjectChangedError):
         store.copy(changed.uri, f"{base}/to/again", overwrite=False, version=changed.version)
+
+
+def test_a_large_copy_that_fails_leaves_nothing(
+    make: Any, proxy: FaultProxy, base: str, transport: str, monkeypatch: pytest.MonkeyPatch, server: S3Server
+) -> None:
+    from tests.servers.faults import Answer, Call
+    from tests.servers.proxy import ALWAYS
+
+    monkeypatch.setattr(copying, "LARGEST", 6 << 20)
+    monkeypatch.setattr(copying, "_PART", 6 << 20)
+    bucket, _, key = base.removeprefix("s3://").partition("/")
+    put = lambda byte: server.client().put_object(Bucket=bucket, Key=f"{key}/a", Body=byte * (7 << 20))  # noqa: E731
+    put(b"a")
+    store = make(endpoint_url=proxy.url, transport=transport)
+    proxy.fail(Call(lambda: put(b"b")), method="PUT", path="/b$", query="partNumber=1")
+    with pytest.raises((ObjectChangedError, StoreAccessError)):
+        store.copy(f"{base}/a", f"{base}/b", overwrite=True)
+    denied = Answer(403, b"<Error><Code>AccessDenied</Code></Error>")
+    proxy.fail(denied, method="PUT", path="/c$", on=ALWAYS)
+    with pytest.raises(StoreAccessError, match="access denied"):
+        store.copy(f"{base}/a", f"{base}/c", overwrite=True)
+    assert [info.uri for info in store.list(base)] == [f"{base}/a"]
+    assert not server.client().list_multipart_uploads(Bucket=bucket, Prefix=key).get("Uploads")
+
+
+def test_parts_are_listed_page_by_page(make: Any, proxy: FaultProxy, base: str, transport: str) -> None:
+    from tests.servers.faults import Answer
+
+    def page(number: int, more: str) -> Answer:
+        part = f"<Part><PartNumber>{number}</PartNumber><ETag>&quot;{MD5}&quot;</ETag><Size>5</Size></Part>"
+        inner = f"<UploadId>u</UploadId><IsTruncated>{more}</IsTruncated>{part}"
+        return Answer(200, f"<ListPartsResult>{inner}</ListPartsResult>".encode(), {"Content-Type": "application/xml"})
+
+    proxy.fail(page(1, "true"))
+    proxy.fail(page(2, "false"))
+    found = list(make(endpoint_url=proxy.url, transport=transport).parts(f"{base}/a", "whole:u"))
+    assert [(part.number, part.size, part.checksums) for part in found] == [(0, 5, {"md5": MD5}), (1, 5, {"md5": MD5})]
+    assert "part-number-marker=1" in proxy.requests[-1].query
+
+
+@pytest.mark.parametrize(
+    ("said", "proven"),
+    [
+        ("<ChecksumCRC32C>{whole}</ChecksumCRC32C><ChecksumType>FULL_OBJECT</ChecksumType>", True),
+        ("<ChecksumCRC32C>{each}</ChecksumCRC32C><ChecksumType>COMPOSITE</ChecksumType>", True),
+        ("<ChecksumCRC32C>AAAAAA==-2</ChecksumCRC32C><ChecksumType>COMPOSITE</ChecksumType>", False),
+    ],
+)
+def test_what_an_end_says_of_the_whole(
+    make: Any, proxy: FaultProxy, base: str, transport: str, said: str, proven: bool
+) -> None:
+    from tests.servers.faults import Answer
+
+    store, data = make(endpoint_url=proxy.url, transport=transport), b"abc" * 4_000_000
+    upload = store.begin(f"{base}/a", len(data), overwrite=True)
+    parts = [store.put_part(f"{base}/a", upload, n, memoryview(data)[n * PART : (n + 1) * PART]) for n in range(2)]
+    crc32c = checksums.crc32c(data)
+    each = checksums.composite([part.checksums["crc32c"] for part in parts])
+    inner = said.format(whole=checksums.to_header(crc32c), each=each)
+    root = "CompleteMultipartUploadResult"
+    body = f"<{root}><ETag>&quot;x-2&quot;</ETag>{inner}</{root}>".encode()
+    proxy.fail(Answer(200, body, {"Content-Type": "application/xml"}), method="POST", query="uploadId")
+    proxy.fail(Answer(200, b"", {"ETag": '"x-2"'}), method="HEAD")
+    if proven:
+        assert store.finish(f"{base}/a", upload, parts, overwrite=True, crc32c=crc32c).checksums == {"crc32c": crc32c}
+    else:
+        with pytest.raises(VerificationError, match="bytes"):  # it is looked at, and has another size
+            store.finish(f"{base}/a", upload, parts, overwrite=True, crc32c=crc32c)
+
+
+def test_an_end_that_says_another_checksum(make: Any, proxy: FaultProxy, base: str, transport: str) -> None:
+    from tests.servers.faults import Answer
+
+    store, data = make(endpoint_url=proxy.url, transport=transport), b"abc"
+    upload = store.begin(f"{base}/a", len(data), overwrite=True)
+    parts = [store.put_part(f"{base}/a", upload, 0, memoryview(data))]
+    root = "CompleteMultipartUploadResult"
+    body = f"<{root}><ETag>&quot;x-1&quot;</ETag><ChecksumCRC32C>AAAAAA==</ChecksumCRC32C></{root}>".encode()
+    proxy.fail(Answer(200, body, {"Content-Type": "application/xml"}), method="POST", query="uploadId")
+    with pytest.raises(VerificationError, match="CRC-32C"):
+        store.finish(f"{base}/a", upload, parts, overwrite=True, crc32c=checksums.crc32c(data))
 
 
 def test_a_copy_between_buckets(make: Any, base: str, transport: str, server: S3Server) -> None:
