@@ -137,7 +137,8 @@ class Pool:
     def _put(self, task: Callable[[], None], *, counted: bool) -> None:
         with self._lock:
             self._unfinished += 1
-            if len(self._started) < min(self.threads, self._unfinished):
+            # Once the copy is given up, the threads that there are have been told to end.
+            if self._error is None and len(self._started) < min(self.threads, self._unfinished):
                 thread = Thread(target=self._work, name=f"mercury-copy-{len(self._started)}", daemon=True)
                 self._started.append(thread)
                 thread.start()
