@@ -114,8 +114,8 @@ class Rereadable(Protocol):
 
     size: int
 
-    def crc32c(self) -> str | None:
-        """Of all of it, as in `ObjectInfo`; None where that is not known and costs more than a look at the disk."""
+    def known(self) -> Mapping[str, str]:
+        """Checksums of all of it, as in `ObjectInfo`; none where that would cost more than a look at the disk."""
         ...
 
     def rewind(self) -> None:

@@ -177,18 +177,16 @@ class Stream(io.RawIOBase):
     def _open(self) -> BinaryIO:
         return self._reading.open(self._info)
 
-    def crc32c(self) -> str | None:
-        """What the store says it is; of a local file, what it is."""
-        if self._info.certain and "crc32c" in self._info.checksums:
-            return self._info.checksums["crc32c"]
+    def known(self) -> Mapping[str, str]:
+        """What the store says; of a local file, its CRC-32C."""
         if not self._reading.local:
-            return None
+            return self._info.checksums if self._info.certain else {}
         sums, buffer = Checksums(["crc32c"]), memoryview(bytearray(BLOCK))
         with self._open() as data:
             while count := read_into(data, buffer, self._info.uri):
                 sums.update(buffer[:count])
                 self._told(0)
-        return sums.hex("crc32c")
+        return sums.known
 
     def rewind(self) -> None:
         """Begin again."""

@@ -12,8 +12,8 @@ pytest.importorskip("mercury_gcs")
 
 from mercury_gcs.store import GCSStore
 
-from mercury_core.errors import ObjectExistsError, StoreAccessError, UploadGoneError
-from mercury_core.testing.stores_setup import Piecemeal, content, crc32c
+from mercury_core.errors import ObjectExistsError, StoreAccessError, UploadGoneError, VerificationError
+from mercury_core.testing.stores_setup import Piecemeal, checksum, content, crc32c
 from tests.servers.faults import Answer, Call, Cut, CutRequest, LoseAnswer
 from tests.servers.proxy import ALWAYS
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tests.servers.proxy import FaultProxy
 
 DATA = content(600_000)
+THREE = ["POST", "PUT", "PUT"]
 DENIED = Answer(403, b'{"error": {"message": "denied"}}')
 
 
@@ -226,15 +227,16 @@ def test_a_reader_with_read_alone(store: GCSStore, api: JsonApi, bucket: str, ba
 class Again(io.BytesIO):
     """A reader that can be read again, and may know what it will give."""
 
-    def __init__(self, data: bytes, known: bool) -> None:
+    def __init__(self, data: bytes, known: str) -> None:
         super().__init__(data)
-        self.size, self.rewound, self._crc32c = len(data), 0, crc32c(data) if known else None
+        self.size, self.rewound = len(data), 0
+        self._known = {known: checksum(known, data, None)} if known else {}
 
     def seekable(self) -> bool:
         return False
 
-    def crc32c(self) -> str | None:
-        return self._crc32c
+    def known(self) -> dict[str, str]:
+        return self._known
 
     def rewind(self) -> None:
         self.rewound += 1
@@ -242,7 +244,9 @@ class Again(io.BytesIO):
 
 
 @pytest.mark.parametrize("fault", [CutRequest(3 << 20), LoseAnswer(), Answer(503)], ids=lambda fault: fault.kind)
-@pytest.mark.parametrize(("known", "requests"), [(True, ["POST"]), (False, ["POST", "PUT", "PUT"])])
+@pytest.mark.parametrize(
+    ("known", "requests"), [("crc32c", ["POST"]), ("md5", ["POST"]), ("sha256", THREE), ("", THREE)]
+)
 def test_what_can_be_read_again_is_not_held(
     proxy: FaultProxy,
     store: GCSStore,
@@ -258,12 +262,23 @@ def test_what_can_be_read_again_is_not_held(
     assert api.buckets[bucket]["base/a"].data == data
     assert [one.method for one in proxy.seen(path="/upload/")] == requests
     reader = Again(data, known)
-    proxy.fail(fault, method="POST" if known else "PUT")
+    proxy.fail(fault, method="PUT" if requests == THREE else "POST")
     store.put(f"{base}/b", reader)
     assert api.buckets[bucket]["base/b"].data == data
     assert reader.rewound == 2
     store.put(f"{base}/small", Again(b"x" * 100, known))
     assert api.buckets[bucket]["base/small"].data == b"x" * 100
+
+
+@pytest.mark.parametrize("known", ["crc32c", "md5"])
+def test_what_turns_out_to_be_something_else_is_not_published(
+    store: GCSStore, api: JsonApi, bucket: str, base: str, known: str
+) -> None:
+    reader = Again(content(9 << 20), known)
+    reader._known = {name: "0" * len(value) for name, value in reader._known.items()}
+    with pytest.raises(VerificationError, match=f"{base}/a"):
+        store.put(f"{base}/a", reader)
+    assert api.buckets[bucket] == {}
 
 
 @pytest.mark.parametrize(
@@ -274,7 +289,7 @@ def test_a_stream_that_is_not_taken(
 ) -> None:
     proxy.fail(answer, method="PUT")
     with pytest.raises((UploadGoneError, StoreAccessError), match=f"{base}/a"):
-        store.put(f"{base}/a", Again(content(9 << 20), False))
+        store.put(f"{base}/a", Again(content(9 << 20), ""))
     assert api.buckets[bucket] == {}
     assert not [one for one in api.sessions.values() if one.bucket == bucket]
 

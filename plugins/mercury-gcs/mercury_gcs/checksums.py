@@ -41,6 +41,11 @@ def of_object(data: Mapping[str, Any]) -> dict[str, str]:
     return {name: value for name, value in told.items() if value}
 
 
+def metadata(sums: Mapping[str, str]) -> dict[str, str]:
+    """Checksums as they are said of an object that is to be made, so that the service compares."""
+    return {field: to_base64(sums[name]) for name, field in _FIELDS.items() if name in sums}
+
+
 def of_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """Those of what is stored, from the headers that come with its content."""
     told = {}

@@ -8,25 +8,29 @@ from mercury_gcs.objects import find, look_for_bucket
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from mercury_core.contracts import ObjectInfo
     from mercury_gcs.places import Place
     from mercury_gcs.service import Service
 
 
-def proven(service: Service, place: Place, made: ObjectInfo, size: int, crc32c: str) -> ObjectInfo:
+def proven(service: Service, place: Place, made: ObjectInfo, size: int, sums: Mapping[str, str]) -> ObjectInfo:
     """Compare what the service says of a new object with what was sent; if it is not that, exactly it is removed.
 
     Raises:
         VerificationError: It is something else.
     """
-    found = made.checksums.get("crc32c", crc32c)
-    if made.size == size and found == crc32c:
+    if made.size == size and _agree(made, sums) is not False:
         return made
     remove(service, place, made.version)
-    raise VerificationError(place.uri, f"{size} bytes with CRC-32C {crc32c}", f"{made.size} bytes with {found}")
+    found = {name: made.checksums.get(name) for name in sums}
+    raise VerificationError(place.uri, f"{size} bytes with {_shown(sums)}", f"{made.size} bytes with {_shown(found)}")
 
 
-def after_refusal(service: Service, place: Place, refused: RefusedError, size: int, crc32c: str) -> ObjectInfo:
+def after_refusal(
+    service: Service, place: Place, refused: RefusedError, size: int, sums: Mapping[str, str]
+) -> ObjectInfo:
     """What is there instead of a new object, if it is that: the answer to the try that made it did not arrive.
 
     Raises:
@@ -35,15 +39,25 @@ def after_refusal(service: Service, place: Place, refused: RefusedError, size: i
     """
     if refused.status != 412:
         raise refused
-    if refused.after_loss and (found := same(service, place, size, crc32c)):
+    if refused.after_loss and (found := same(service, place, size, sums)):
         return found
     raise ObjectExistsError(place.uri) from None
 
 
-def same(service: Service, place: Place, size: int, crc32c: str) -> ObjectInfo | None:
+def same(service: Service, place: Place, size: int, sums: Mapping[str, str]) -> ObjectInfo | None:
     """What is there, if it has that content."""
     found = find(service, place)
-    return found if found and found.size == size and found.checksums.get("crc32c") == crc32c else None
+    return found if found and found.size == size and _agree(found, sums) else None
+
+
+def _agree(found: ObjectInfo, sums: Mapping[str, str]) -> bool | None:
+    """Whether the checksums that are known of both are the same; None where there are none."""
+    common = [name for name in sums if name in found.checksums]
+    return all(found.checksums[name] == sums[name] for name in common) if common else None
+
+
+def _shown(sums: Mapping[str, str | None]) -> str:
+    return " and ".join(f"{name} {value}" for name, value in sums.items())
 
 
 def remove(service: Service, place: Place, version: str | None = None) -> None:

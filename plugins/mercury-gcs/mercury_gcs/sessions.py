@@ -165,7 +165,7 @@ def end(service: Service, place: Place, session: Session, start: int, data: memo
         UploadGoneError: There is no such session any more, or it lacks what comes before.
         VerificationError: Something else was published, and is removed.
     """
-    size = start + data.nbytes
+    size, sums = start + data.nbytes, {"crc32c": crc32c}
     headers = {"x-goog-hash": f"crc32c={checksums.to_base64(crc32c)}"}
     try:
         answer = _push(service, place, session, start, data, size, headers)
@@ -175,11 +175,11 @@ def end(service: Service, place: Place, session: Session, start: int, data: memo
     except RefusedError as refused:
         if refused.status in _GONE:
             # Where the answer to the end was lost, the session may have gone with it.
-            if refused.after_loss and (found := same(service, place, size, crc32c)):
+            if refused.after_loss and (found := same(service, place, size, sums)):
                 return found
             raise UploadGoneError(place.uri) from None
-        made = after_refusal(service, place, refused, size, crc32c)
-    return proven(service, place, made, size, crc32c)
+        made = after_refusal(service, place, refused, size, sums)
+    return proven(service, place, made, size, sums)
 
 
 def _push(

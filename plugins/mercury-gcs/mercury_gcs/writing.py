@@ -19,7 +19,7 @@ from mercury_gcs.wire import Call, blocks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from mercury_core.contracts import ObjectInfo
     from mercury_gcs.places import Place
@@ -40,14 +40,14 @@ def put(service: Service, place: Place, data: BinaryIO, *, overwrite: bool) -> O
     """
     again = _again(data, service.settings.resumable_above)
     if again is not None:
-        return _put_whole(service, place, again.blocks, again.size, again.crc32c, overwrite=overwrite)
+        return _put_whole(service, place, again.blocks, again.size, again.sums, overwrite=overwrite)
     if isinstance(data, Rereadable) and data.size > SMALL:
         return _put_stream(service, place, data, overwrite=overwrite)
     first = _read(data, SMALL + 1)
     if len(first) <= SMALL:
         body = memoryview(first)
-        crc32c = shown(CRC32C, checksums.crc32c(body))
-        return _put_whole(service, place, lambda: blocks(body), body.nbytes, crc32c, overwrite=overwrite)
+        sums = {"crc32c": shown(CRC32C, checksums.crc32c(body))}
+        return _put_whole(service, place, lambda: blocks(body), body.nbytes, sums, overwrite=overwrite)
     return _put_chunks(service, place, first, data, overwrite=overwrite)
 
 
@@ -58,7 +58,7 @@ class _Again:
     data: BinaryIO
     rewind: Callable[[], object]
     size: int
-    crc32c: str
+    sums: Mapping[str, str]
 
     def blocks(self) -> Iterator[memoryview]:
         """All of it, from its beginning; each block is good until the next."""
@@ -69,8 +69,9 @@ class _Again:
 def _again(data: BinaryIO, most: int) -> _Again | None:
     """A reader as one that can be read again; None of one that cannot, or that has more than `most` bytes."""
     if isinstance(data, Rereadable):
-        known = data.crc32c()
-        return None if known is None else _Again(data, data.rewind, data.size, known)
+        known = data.known()
+        sums = {name: known[name] for name in checksums.ALGORITHMS if name in known}
+        return _Again(data, data.rewind, data.size, sums) if sums else None
     seekable = getattr(data, "seekable", None)
     if seekable is None or not seekable():
         return None
@@ -82,7 +83,7 @@ def _again(data: BinaryIO, most: int) -> _Again | None:
     crc = 0
     for block in _blocks(data):
         crc = checksums.crc32c(block, crc)
-    return _Again(data, lambda: data.seek(start), size, shown(CRC32C, crc))
+    return _Again(data, lambda: data.seek(start), size, {"crc32c": shown(CRC32C, crc)})
 
 
 def _blocks(data: BinaryIO) -> Iterator[memoryview]:
@@ -101,12 +102,12 @@ def _put_whole(
     place: Place,
     content: Callable[[], Iterable[memoryview]],
     size: int,
-    crc32c: str,
+    sums: Mapping[str, str],
     *,
     overwrite: bool,
 ) -> ObjectInfo:
-    """Send all of an object with one request, its checksum first: the service compares, then publishes."""
-    said = {"name": place.key, "crc32c": checksums.to_base64(crc32c), **service.settings.metadata()}
+    """Send all of an object with one request, its checksums first: the service compares, then publishes."""
+    said = {"name": place.key, **checksums.metadata(sums), **service.settings.metadata()}
     mark = f"mercury-{secrets.token_hex(16)}"
     head = (
         f"--{mark}\r\nContent-Type: application/json; charset=UTF-8\r\n\r\n{json.dumps(said)}\r\n"
@@ -132,8 +133,8 @@ def _put_whole(
         made = info_of(place.bucket, answer.data)
     except RefusedError as refused:
         refused.missing_bucket()
-        made = after_refusal(service, place, refused, size, crc32c)
-    return proven(service, place, made, size, crc32c)
+        made = after_refusal(service, place, refused, size, sums)
+    return proven(service, place, made, size, sums)
 
 
 def _put_stream(service: Service, place: Place, data: BinaryIO, *, overwrite: bool) -> ObjectInfo:
