@@ -53,6 +53,12 @@ def bucket(s3_server: S3Server) -> str:
     return s3_server.bucket()
 
 
+@pytest.fixture(scope="session")
+def raw(s3_server: S3Server) -> Any:
+    """A plain boto3 client of the server: making one takes longer than most tests."""
+    return s3_server.client()
+
+
 @pytest.fixture
 def base(server: S3Server, bucket: str) -> str:
     """A URI with nothing below it."""

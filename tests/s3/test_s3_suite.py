@@ -43,9 +43,8 @@ class TestS3(StoreSuite):
     transport: ClassVar[Any] = "auto"
 
     @pytest.fixture(autouse=True)
-    def _server(self, server: S3Server, bucket: str) -> None:
-        self.server, self.bucket = server, bucket
-        self.client = server.client()
+    def _server(self, server: S3Server, bucket: str, raw: Any) -> None:
+        self.server, self.bucket, self.client = server, bucket, raw
         self.secrets = (server.secret_key,)  # type: ignore[misc]
 
     @pytest.mark.xfail(strict=False, reason="SeaweedFS looks, and then publishes parts: in a race, several may win")

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from mercury_s3.answers import Answer
     from mercury_s3.service import Service
 
+    _Entry = tuple[str, Mapping[str, Any] | None]
+
 #: As many as a service lists, or deletes, at a time.
 PAGE = 1000
 
@@ -73,31 +75,35 @@ def info_of(place: Place, headers: Mapping[str, str]) -> ObjectInfo:
 def below(service: Service, uri: str) -> Iterator[ObjectInfo]:
     """Every object below a URI."""
     place = prefix_of(uri)
-    prefix = _prefix(place)
-    pages = _pages(service, uri, place.bucket, Prefix=prefix)
-    first = next(pages)
-    found: Iterator[Any] = (one for page in chain([first], pages) for one in page.data.get("Contents", ()))
-    if first.headers.get("server", "").startswith("SeaweedFS"):
-        # It gives "a/b" before "a.b", as its directories have it: here, that takes the memory of all names.
-        found = iter(sorted(found, key=lambda one: str.encode(one["Key"])))
-    for one in found:
-        if one["Key"] != prefix:  # an object that stands for the directory itself
-            yield _listed(service, place.bucket, one)
+    for name, found in _entries(service, uri, place):
+        if found is not None:
+            yield _listed(service, Place(place.bucket, name), found)
 
 
 def level(service: Service, uri: str) -> Iterator[ObjectInfo | str]:
     """What is directly below a URI."""
     place = prefix_of(uri)
-    prefix = _prefix(place)
-    for page in _pages(service, uri, place.bucket, Prefix=prefix, Delimiter="/"):
-        folders = [one["Prefix"] for one in page.data.get("CommonPrefixes", ())]
-        objects = {one["Key"]: one for one in page.data.get("Contents", ()) if one["Key"] != prefix}
-        for name in sorted((*folders, *objects), key=str.encode):
-            yield _listed(service, place.bucket, objects[name]) if name in objects else Place(place.bucket, name).uri
+    for name, found in _entries(service, uri, place, Delimiter="/"):
+        here = Place(place.bucket, name)
+        yield here.uri if found is None else _listed(service, here, found)
 
 
-def _prefix(place: Place) -> str:
-    return place.key if not place.key or place.key.endswith("/") else f"{place.key}/"
+def _entries(service: Service, uri: str, place: Place, **asked: Any) -> Iterator[_Entry]:
+    """Names below a prefix, in their order, each with what is said of the object; None for what has more below it."""
+    prefix = place.key if not place.key or place.key.endswith("/") else f"{place.key}/"
+    pages = _pages(service, uri, place.bucket, Prefix=prefix, **asked)
+    first = next(pages)
+    found: Iterator[_Entry] = (one for page in chain([first], pages) for one in _on(page))
+    if first.headers.get("server", "").startswith("SeaweedFS"):
+        # It gives "a/b" before "a.b", as its directories have it: here, that takes the memory of all names.
+        found = iter(sorted(found, key=lambda one: str.encode(one[0])))
+    return (one for one in found if one[0] != prefix)  # an object that stands for the directory itself
+
+
+def _on(page: Answer) -> list[_Entry]:
+    objects = [(one["Key"], one) for one in page.data.get("Contents", ())]
+    folders = [(one["Prefix"], None) for one in page.data.get("CommonPrefixes", ())]
+    return sorted((*objects, *folders), key=lambda one: str.encode(one[0])) if folders else objects
 
 
 def _pages(service: Service, uri: str, bucket: str, **asked: Any) -> Iterator[Answer]:
@@ -112,10 +118,10 @@ def _pages(service: Service, uri: str, bucket: str, **asked: Any) -> Iterator[An
         asked["ContinuationToken"] = token
 
 
-def _listed(service: Service, bucket: str, found: Mapping[str, Any]) -> ObjectInfo:
+def _listed(service: Service, place: Place, found: Mapping[str, Any]) -> ObjectInfo:
     etag = found.get("ETag")
-    md5 = checksums.md5_of(etag) if not bucket.endswith("--x-s3") else None
-    modified, place = found.get("LastModified"), Place(bucket, found["Key"])
+    md5 = checksums.md5_of(etag) if not place.bucket.endswith("--x-s3") else None
+    modified = found.get("LastModified")
     service.remember(place, etag, found["Size"])
     return ObjectInfo(
         place.uri,
