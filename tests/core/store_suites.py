@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 class DiskSuite(StoreSuite):
-    abilities = (ConditionalStore, DirectoryStore)
+    abilities = (ConditionalStore, DirectoryStore, LevelStore, ReachableStore)
     store_class: ClassVar[type] = FileStore
 
     @pytest.fixture(autouse=True)
