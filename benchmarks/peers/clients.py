@@ -42,11 +42,11 @@ def s5cmd() -> str:
 
 
 def mercury(source: str, target: str) -> None:
-    """Ours, verified as always."""
+    """Ours, verified as always; what is there is replaced, as by the others, if ``BENCH_OVERWRITE`` says nothing."""
     from mercury_core.storage import copy
 
     stores = {"s3": {"endpoint_url": os.environ["BENCH_ENDPOINT"]}} if "BENCH_ENDPOINT" in os.environ else None
-    copy(source, target, stores=stores)
+    copy(source, target, overwrite=os.environ.get("BENCH_OVERWRITE", "replace"), stores=stores)
 
 
 def boto3_default(source: str, target: str) -> None:
