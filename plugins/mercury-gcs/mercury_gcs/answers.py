@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mercury_gcs.channels import Response
+    from mercury_gcs.messages import Response
 
 _TRANSIENT = frozenset({408, 429, 500, 502, 503, 504})
 #: Refusals (403) that mean too many requests.

@@ -15,7 +15,7 @@ from collections import deque
 from typing import cast
 from urllib.parse import unquote, urlsplit
 
-from mercury_gcs.answers import LostError
+from mercury_gcs.messages import Response, UnreadableError, lost
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,14 +27,8 @@ if TYPE_CHECKING:
 
 _CONNECTING = 10.0  # seconds; a host that takes longer is not there
 _BUFFER = 1 << 16
-_LONGEST_LINE, _MOST_HEADERS = 1 << 16, 200
 # An answer that came before all was sent says why it was not taken; it is there at once, or not at all.
 _EARLY = 1.0
-_WITHOUT_BODY = (204, 304)
-
-
-class _UnreadableError(Exception):
-    """What came is not HTTP."""
 
 
 class Channels:
@@ -91,11 +85,11 @@ class Channels:
         channel = self._take(patience)
         try:
             channel.send(head, body or ())
-            return Response(self, channel)
+            return Response(channel.file, lambda: self.keep(channel), channel.close)
         except _SourceError as error:
             channel.close()
             raise error.cause from None
-        except (OSError, _UnreadableError) as error:
+        except (OSError, UnreadableError) as error:
             channel.close()
             raise lost(error) from None
         except BaseException:
@@ -205,139 +199,6 @@ def _own_errors(body: Iterable[Buffer]) -> Iterator[Buffer]:
         raise _SourceError(error) from error
 
 
-class Response:
-    """An answer, of which the head has arrived.
-
-    Attributes:
-        status: Of HTTP.
-        headers: By name in lower case.
-    """
-
-    def __init__(self, channels: Channels, channel: _Channel) -> None:
-        """Read the head.
-
-        Raises:
-            OSError: The connection was lost.
-        """
-        self._channels, self._channel = channels, channel
-        self._is_over = False
-        self.status, self._keeps, self.headers = _head(channel.file)
-        while 100 <= self.status < 200:
-            self.status, self._keeps, self.headers = _head(channel.file)
-        length = self.headers.get("content-length")
-        self._is_chunked = "chunked" in self.headers.get("transfer-encoding", "").lower()
-        #: Bytes until the end of the body, or of a chunk; None for up to the end of the connection.
-        self._left: int | None = None
-        if self.status in _WITHOUT_BODY:
-            self._left, self._is_chunked = 0, False
-        elif self._is_chunked:
-            self._left = _chunk(channel.file)
-        elif length is not None:
-            if not length.isdigit():
-                raise _UnreadableError
-            self._left = int(length)
-        else:
-            self._keeps = False
-        if not self._left and self._left is not None:
-            self._end()
-
-    def readinto(self, buffer: memoryview, /) -> int:
-        """Read at most as much as fits; 0 at the end.
-
-        Raises:
-            LostError: It broke off.
-        """
-        if self._is_over or not buffer.nbytes:
-            return 0
-        try:
-            if self._left is None:
-                count = self._channel.file.readinto(buffer)
-                if not count:
-                    self._end()
-                return count
-            count = self._channel.file.readinto(buffer[: self._left])
-            self._left -= count
-            if not count:
-                raise ConnectionResetError
-            if not self._left:
-                if self._is_chunked:
-                    _line(self._channel.file)
-                    self._left = _chunk(self._channel.file)
-                if not self._left:
-                    self._end()
-        except (OSError, ValueError, _UnreadableError) as error:
-            self.close()
-            raise lost(error) from None
-        return count
-
-    def read(self, most: int) -> bytes:
-        """All of an answer.
-
-        Raises:
-            LostError: It broke off, or is longer than `most`.
-        """
-        length = self._left if not self._is_chunked and self._left is not None else _BUFFER
-        held = b""
-        while not self._is_over:
-            view = memoryview(bytearray(min(length, most) or 1))
-            held += view[: self.readinto(view)]
-            if len(held) > most:
-                self.close()
-                raise LostError("what it answered is not that of Google Cloud Storage")
-        return held
-
-    def _end(self) -> None:
-        """Give the connection back, once: nobody else may be given it twice."""
-        self._is_over = True
-        if self._keeps:
-            self._channels.keep(self._channel)
-        else:
-            self._channel.close()
-
-    def close(self) -> None:
-        """Stop reading."""
-        if not self._is_over:
-            self._is_over = True
-            self._channel.close()
-
-
-def _head(file: io.BufferedReader) -> tuple[int, bool, dict[str, str]]:
-    """The status, whether the connection can be kept, and the headers."""
-    words = _line(file).split(None, 2)
-    if len(words) < 2 or not words[0].startswith(b"HTTP/1.") or not words[1].isdigit():
-        raise _UnreadableError
-    headers: dict[str, str] = {}
-    for _ in range(_MOST_HEADERS):
-        line = _line(file)
-        if not line:
-            keeps = words[0] != b"HTTP/1.0" and "close" not in headers.get("connection", "").lower()
-            return int(words[1]), keeps, headers
-        name, _, value = line.decode("latin-1").partition(":")
-        name, value = name.strip().lower(), value.strip()
-        headers[name] = f"{headers[name]},{value}" if name in headers else value
-    raise _UnreadableError
-
-
-def _chunk(file: io.BufferedReader) -> int:
-    """The size of the chunk that begins; 0 at the end, of which all is read."""
-    try:
-        size = int(_line(file).partition(b";")[0], 16)
-    except ValueError:
-        raise _UnreadableError from None
-    while not size and _line(file):
-        pass
-    return size
-
-
-def _line(file: io.BufferedReader) -> bytes:
-    line = file.readline(_LONGEST_LINE)
-    if not line.endswith(b"\n"):
-        if len(line) == _LONGEST_LINE:
-            raise _UnreadableError
-        raise ConnectionResetError
-    return line.rstrip(b"\r\n")
-
-
 class _Proxy:
     def __init__(self, url: str) -> None:
         parts = urlsplit(url if "://" in url else f"http://{url}")
@@ -373,18 +234,3 @@ def _readable(sock: socket.socket) -> bool:
     poll = select.poll()
     poll.register(sock, select.POLLIN)
     return bool(poll.poll(0))
-
-
-def lost(error: Exception, *, connecting: bool = False) -> LostError:
-    """What an error of the network means; without the address that it was sent to: that of a session is a secret."""
-    if type(error).__name__ == "SSLCertVerificationError":
-        return LostError("the certificate of the service is not trusted", reached=False, final=True)
-    if isinstance(error, socket.gaierror):
-        return LostError("its name is not known (DNS)", reached=False)
-    if isinstance(error, TimeoutError):
-        return LostError("it did not answer in time", reached=not connecting)
-    if connecting:
-        return LostError("there is no connection to it", reached=False)
-    if isinstance(error, _UnreadableError):
-        return LostError("what it answered is not that of Google Cloud Storage")
-    return LostError("the connection was cut")

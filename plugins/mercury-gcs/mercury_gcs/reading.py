@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
     from mercury_gcs.answers import Answer
-    from mercury_gcs.channels import Response
+    from mercury_gcs.messages import Response
     from mercury_gcs.places import Place
     from mercury_gcs.service import Service
 
