@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(FaultSummary())
+    pytest.register_assert_rewrite("tests.integration.copy_faults", "tests.integration.copy_faults_setup")
 
 
 class Site:

@@ -15,7 +15,7 @@ import pytest
 from mercury_core import copy
 from mercury_core.errors import ObjectExistsError, StorageError, StoreAccessError
 from mercury_core.testing.stores_setup import at_once, content
-from tests.integration.copy_faults import LARGE, TREE, read, small_disk, write
+from tests.integration.copy_faults_setup import LARGE, TREE, read, small_disk, write
 
 if TYPE_CHECKING:
     from collections.abc import Callable

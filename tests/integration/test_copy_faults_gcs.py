@@ -13,7 +13,8 @@ pytest.importorskip("mercury_gcs")
 
 from mercury_core.storage.uri import join
 from tests.gcs.json_api import JsonApi, json_api
-from tests.integration.copy_faults import LARGE, CopyFaults, small_disk
+from tests.integration.copy_faults import CopyFaults
+from tests.integration.copy_faults_setup import LARGE, small_disk
 from tests.servers.faults import TOO_MANY, Answer
 from tests.servers.proxy import ALWAYS
 

@@ -13,7 +13,8 @@ pytest.importorskip("boto3")
 pytest.importorskip("mercury_s3")
 
 from mercury_core.storage.uri import join
-from tests.integration.copy_faults import LARGE, CopyFaults, small_disk
+from tests.integration.copy_faults import CopyFaults
+from tests.integration.copy_faults_setup import LARGE, small_disk
 from tests.servers.faults import SLOW_DOWN, Answer
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class TestS3(CopyFaults):
         for name, value in s3_server.environment.items():
             monkeypatch.setenv(name, value)
         self.server, self.faults, self.proxy = s3_server, faults, faults.proxy(s3_server.endpoint)
-        self.client = s3_server._own
+        self.client = s3_server.client()
         self.bucket = s3_server.bucket()
         self.base = f"s3://{self.bucket}/base"
 

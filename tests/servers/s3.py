@@ -15,7 +15,6 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,6 +47,7 @@ class S3Server:
     secret_key: str = field(repr=False)
     region: str = REGION
     _spare: list[str] = field(default_factory=list, repr=False, compare=False)
+    _clients: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
     @property
@@ -64,18 +64,25 @@ class S3Server:
         }
 
     def client(self, endpoint: str | None = None, **config: Any) -> Any:
-        """A plain boto3 client, with nothing of Mercury in it; `endpoint` may be a proxy's."""
+        """A plain boto3 client, with nothing of Mercury in it; `endpoint` may be a proxy's.
+
+        Making one costs more than using it: without `config` it is the same one each time.
+        """
         import boto3
         from botocore.config import Config
 
-        return boto3.session.Session().client(
+        where = endpoint or self.endpoint
+        if not config and where in self._clients:
+            return self._clients[where]
+        made = boto3.session.Session().client(
             "s3",
-            endpoint_url=endpoint or self.endpoint,
+            endpoint_url=where,
             aws_access_key_id=self.access_key,
             aws_secret_access_key=self.secret_key,
             region_name=self.region,
             config=Config(s3={"addressing_style": "path"}, **config),
         )
+        return made if config else self._clients.setdefault(where, made)
 
     def bucket(self) -> str:
         """An empty bucket of a name that no other has."""
@@ -86,16 +93,12 @@ class S3Server:
             return self._spare.pop()
 
     def _new_bucket(self) -> str:
-        name = f"test-{secrets.token_hex(8)}"
-        self._own.create_bucket(Bucket=name)
+        name, client = f"test-{secrets.token_hex(8)}", self.client()
+        client.create_bucket(Bucket=name)
         # The first object of a bucket makes SeaweedFS wait for 0.2 s: several buckets wait together.
-        self._own.put_object(Bucket=name, Key="first", Body=b"x")
-        self._own.delete_object(Bucket=name, Key="first")
+        client.put_object(Bucket=name, Key="first", Body=b"x")
+        client.delete_object(Bucket=name, Key="first")
         return name
-
-    @cached_property
-    def _own(self) -> Any:
-        return self.client()  # making one costs more than using it
 
 
 def missing_weed() -> str | None:
