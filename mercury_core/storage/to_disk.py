@@ -9,8 +9,9 @@ from threading import Lock
 from mercury_core.errors import VerificationError
 from mercury_core.storage.arriving import Sent
 from mercury_core.storage.atomic import sync
-from mercury_core.storage.checksums import CRC32C, DIGESTS, join, shown
-from mercury_core.storage.reading import BLOCK, Stream, read_into
+from mercury_core.storage.checksums import CRC32C, DIGESTS, Checksums, join, shown
+from mercury_core.storage.in_order import InOrder
+from mercury_core.storage.reading import BLOCK, read_into
 from mercury_core.storage.refusals import refusal, refusing
 from mercury_core.storage.to_store import ATTEMPTS, WHOLE
 
@@ -93,8 +94,6 @@ class ToDisk:
         info = item.info
         if info.size > WHOLE:
             info = self._from.certain(info)
-            if self._from.best(info.checksums) in DIGESTS:
-                return self._write_in_order(handle, info, uri, sent)
             note = partial(journal.add_range, item.name, item.info)
             return self._write_ranges(handle, info, uri, sent, note, known)
         self._pool.budget.take(info.size)
@@ -112,17 +111,6 @@ class ToDisk:
         sent.add(info.size)
         return crc
 
-    def _write_in_order(self, handle: int, info: ObjectInfo, uri: str, sent: Sent) -> int:
-        view, done = memoryview(bytearray(BLOCK)), 0
-        os.ftruncate(handle, 0)
-        with Stream(self._from, info, (), sent.told) as data:
-            while count := data.readinto(view):
-                write_at(handle, view[:count], done)
-                done += count
-            crc = data.sums.crc("crc32c")
-        _compare(uri, crc, _crc_at(handle, CRC32C, 0, info.size, view))
-        return crc
-
     def _write_ranges(
         self,
         handle: int,
@@ -137,6 +125,14 @@ class ToDisk:
         count = -(-info.size // RANGE)
         crcs, others = [0] * count, [0] * count
         os.ftruncate(handle, info.size)
+        digest = Checksums([proof] if proof in DIGESTS else [])
+
+        def proven(number: int) -> None:
+            start = number * RANGE
+            end = min(start + RANGE, info.size)
+            _compare(uri, crcs[number], self._digested(handle, digest, start, end))
+
+        in_order = InOrder(proven)
 
         def step(number: int) -> None:
             start = at = number * RANGE
@@ -146,6 +142,8 @@ class ToDisk:
             if number in known and known[number] == _crc_at(handle, CRC32C, start, end, view):
                 crcs[number], others[number] = known[number], _crc_at(handle, check, start, end, view)
                 sent.told(end - start)
+                if proof in DIGESTS:
+                    in_order.add(number)
                 return
             with self._from.open(info, start, end) as data:
                 while at < end:
@@ -158,8 +156,11 @@ class ToDisk:
                     write_at(handle, block, at)
                     at += size
                     sent.told(size)
-            _compare(uri, crc, _crc_at(handle, CRC32C, start, end, view))
             crcs[number], others[number] = crc, other
+            if proof in DIGESTS:
+                in_order.add(number)
+            else:
+                _compare(uri, crc, _crc_at(handle, CRC32C, start, end, view))
             note(number, crc)
 
         self._pool.share(count, step)
@@ -167,7 +168,17 @@ class ToDisk:
         crc = other = 0
         for one, two, size in zip(crcs, others, sizes, strict=True):
             crc, other = join(CRC32C, crc, one, size), join(check, other, two, size)
-        self._from.prove(info, {"crc32c": shown(CRC32C, crc), proof: shown(check, other)})
+        self._from.prove(info, {"crc32c": shown(CRC32C, crc), proof: shown(check, other)} | digest.known)
+        return crc
+
+    def _digested(self, handle: int, digest: Checksums, start: int, end: int) -> int:
+        """Go on with a digest by a range of a file; gives the CRC-32C of the range."""
+        crc, at, view = 0, start, memoryview(bytearray(BLOCK))
+        while at < end and (size := _read_into_at(handle, view[: end - at], at)):
+            self._pool.check()
+            digest.update(view[:size])
+            crc = CRC32C.extend(crc, view[:size])
+            at += size
         return crc
 
 
