@@ -9,7 +9,7 @@ from mercury_core.testing.stores_reading import ReadingTests
 from mercury_core.testing.stores_writing import WritingTests
 
 
-class StoreSuite(ReadingTests, WritingTests, PartsTests, AbilityTests, CopyTests):
+class StoreSuite(ReadingTests, WritingTests, PartsTests, AbilityTests, CopyTests, is_suite=True):
     """What any store must do.
 
     A subclass gives the methods that `StoreSetup` lists, and declares in `abilities` which Protocols of

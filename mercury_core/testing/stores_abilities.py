@@ -29,7 +29,7 @@ from mercury_core.testing.stores_setup import StoreSetup, content, plain_crc
 from mercury_core.testing.suite import needs
 
 
-class AbilityTests(StoreSetup):
+class AbilityTests(StoreSetup, is_suite=True):
     """Checksums, copies within a store, levels and the smaller abilities."""
 
     # --- checksums ---

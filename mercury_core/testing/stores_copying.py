@@ -25,7 +25,7 @@ TREE = {
 }
 
 
-class CopyTests(StoreSetup):
+class CopyTests(StoreSetup, is_suite=True):
     """Copies between a disk and the store. Its plugin is installed, or `copied` is overridden."""
 
     def copied(self, source: str, target: str, **how: Any) -> CopyReport:

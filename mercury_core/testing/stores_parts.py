@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mercury_core.contracts import Part
 
 
-class PartsTests(StoreSetup):
+class PartsTests(StoreSetup, is_suite=True):
     """Uploads in parts.
 
     Attributes:

@@ -47,7 +47,7 @@ AWKWARD = {
 }
 
 
-class ReadingTests(StoreSetup):
+class ReadingTests(StoreSetup, is_suite=True):
     """Looking, listing and reading."""
 
     # --- the store itself ---

@@ -40,7 +40,7 @@ ABILITIES = (
 )
 
 
-class StoreSetup(Suite):
+class StoreSetup(Suite, is_suite=True):
     """What the author of a store gives its suite; pytest makes one instance for each test.
 
     Attributes:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-class WritingTests(StoreSetup):
+class WritingTests(StoreSetup, is_suite=True):
     """Putting and deleting."""
 
     def test_put_writes_an_object_and_tells_of_it(self, store: Any, base: str) -> None:

@@ -34,8 +34,11 @@ class Suite:
     abilities: ClassVar[Iterable[type]] = ()
     waivers: ClassVar[Mapping[str, str]] = {}
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
+    def __init_subclass__(cls, *, is_suite: bool = False, **kwargs: Any) -> None:
+        """Leave out the tests of abilities that are not declared; in a suite itself, and its parts, all are there."""
         super().__init_subclass__(**kwargs)
+        if is_suite:
+            return
         declared = set(cls.abilities)
         for name in dir(cls):
             found = next((vars(base)[name] for base in cls.__mro__ if callable(vars(base).get(name))), None)

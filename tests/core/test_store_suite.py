@@ -143,6 +143,20 @@ def test_tests_of_abilities_are_there_where_they_are_declared() -> None:
     assert "test_put_writes_an_object_and_tells_of_it" in of[None_]
 
 
+def test_a_test_of_an_ability_may_be_overridden_and_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    called: list[str] = []
+    monkeypatch.setattr(StoreSuite, "test_one_of_many_creates", lambda self, base: called.append(base))
+
+    class Own(StoreSuite):
+        abilities = (ConditionalStore,)
+
+        def test_one_of_many_creates(self, base: str) -> None:
+            super().test_one_of_many_creates(base)
+
+    Own().test_one_of_many_creates("mem://bucket")
+    assert called == ["mem://bucket"]
+
+
 def test_what_an_author_must_give_is_said() -> None:
     suite = StoreSuite()
     for give in (
