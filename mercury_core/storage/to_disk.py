@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 RANGE = 8 << 20
 """How many bytes of a large object are read with one request."""
 
+_AHEAD = 4  # ranges at a time where a digest is computed of them in order
+
 FRESH = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 KNOWN = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
@@ -163,7 +165,8 @@ class ToDisk:
                 _compare(uri, crc, _crc_at(handle, CRC32C, start, end, view))
             note(number, crc)
 
-        self._pool.share(count, step)
+        # The digest is the slower of the two, and waits for the first range: few at a time bring that soon.
+        self._pool.share(count, step, most=_AHEAD if proof in DIGESTS else self._pool.threads)
         sizes = [min(RANGE, info.size - number * RANGE) for number in range(count)]
         crc = other = 0
         for one, two, size in zip(crcs, others, sizes, strict=True):
