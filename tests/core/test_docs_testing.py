@@ -11,7 +11,8 @@ from mercury_core.testing.stores import StoreSuite
 from mercury_core.testing.stores_parts import PartsTests
 from mercury_core.testing.stores_setup import StoreSetup
 from mercury_core.testing.suite import Suite
-from tests.core.store_mutants import FOUND_BY
+from tests.core import store_mutants, store_mutants_abilities  # noqa: F401 — they note their faults
+from tests.core.store_faults import FOUND_BY
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/testing-plugins.md").read_text(encoding="utf-8")

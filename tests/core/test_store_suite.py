@@ -1,4 +1,4 @@
-"""The suite for stores finds what is wrong with one: each store of store_mutants has a fault."""
+"""The suite for stores finds what is wrong with one: each store of store_mutants* has one fault."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ import pytest
 from mercury_core.contracts import ConditionalStore, LevelStore, MultipartStore
 from mercury_core.testing import StoreSuite
 from tests.conftest import Site
-from tests.core.store_mutants import FOUND_BY
+from tests.core import store_mutants, store_mutants_abilities  # noqa: F401 — they note their faults
+from tests.core.store_faults import FOUND_BY
 from tests.core.store_suites import MemorySuite
 
 if TYPE_CHECKING:
@@ -28,20 +29,20 @@ HOOKS = """
 
     @hookimpl
     def mercury_copy():
-        return [Provider("mem", "tests.core.store_mutants:provide", "A store under test")]
+        return [Provider("mem", "tests.core.store_faults:provide", "A store under test")]
     """
 
 FILE = """
     import pytest
 
     from mercury_core.builtin.disk import FileStore
-    from tests.core import store_mutants
+    from tests.core import store_faults, store_mutants, store_mutants_abilities
     from tests.core.store_suites import DiskSuite, MemorySuite, MemoryStore
 
     class Provided:
         @pytest.fixture(autouse=True)
         def _provided(self):
-            store_mutants.current.store_class = self.store_class
+            store_faults.current.store_class = self.store_class
 
     class TestWhole(Provided, MemorySuite):
         pass
@@ -53,7 +54,7 @@ FILE = """
             "test_no_such": "it is not there",
         }
 
-    for mutant in store_mutants.FOUND_BY:
+    for mutant in store_faults.FOUND_BY:
         suite = DiskSuite if issubclass(mutant, FileStore) else MemorySuite
         globals()[f"Test{mutant.__name__}"] = type(mutant.__name__, (Provided, suite), {"store_class": mutant})
     """
