@@ -61,7 +61,7 @@ def atomic_file(
 
     Raises:
         ObjectExistsError: Something is there, and `overwrite` is False.
-        StoreAccessError: No permission, no space, a directory is there.
+        StoreAccessError: No permission, no space; a directory is there, or a device or a pipe.
 
     Examples:
         >>> from tempfile import TemporaryDirectory
@@ -200,6 +200,10 @@ def _keeps(journal: Journal | None, error: BaseException | None = None) -> bool:
 def _check_target(target: Path, shown: str, overwrite: bool) -> None:
     if not overwrite and os.path.lexists(target):
         raise ObjectExistsError(shown)
+    if target.exists() and not target.is_file() and not target.is_dir():
+        # Replacing /dev/null with a file would harm the whole system, and who reads from a pipe would wait for ever.
+        todo = "Name a file, or a place where nothing is."
+        raise StoreAccessError("write", shown, "it is a device, a pipe or a socket, which is not replaced", todo)
     target.parent.mkdir(parents=True, exist_ok=True)
 
 

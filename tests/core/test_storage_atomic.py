@@ -211,6 +211,17 @@ def test_wrong_places(tmp_path: Path) -> None:
     assert names(tmp_path) == ["circle", "directory", "file"]
 
 
+def test_a_pipe_is_not_replaced(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("pipe")
+    for write in (write_file, write_directory):
+        for name in ("pipe", "link"):
+            with pytest.raises(StoreAccessError, match=r"/\w+: it is a device, a pipe or a socket, .* Name a file, or"):
+                write(tmp_path / name)
+    assert (tmp_path / "pipe").is_fifo()
+    assert names(tmp_path) == ["link", "pipe"]
+
+
 def test_a_directory_takes_the_place_of_a_file(tmp_path: Path) -> None:
     (tmp_path / "x").write_text("file")
     write_directory(tmp_path / "x")
