@@ -52,6 +52,8 @@ def local_path(uri: Uri) -> str:
     if text[:5].lower() != "file:":
         if is_remote(text):
             raise UriError(text, "it is not on the local disk", "Copy it here first, or give a path.")
+        if ":" in text:
+            _check_no_slip(text)
         return os.path.expanduser(text) if text[0] == "~" else text  # noqa: PTH111 — without pathlib
     host, path = "", text[5:]
     if path.startswith("//"):
@@ -69,6 +71,21 @@ def local_path(uri: Uri) -> str:
         if "\0" in path:
             raise UriError(text, "it holds a null character", "Remove it.")
     return path[1:] if path[2:3] == ":" and os.name == "nt" else path
+
+
+def _check_no_slip(text: str) -> None:
+    """A URI that lacks a slash would be written to a directory named ``s3:``, where nobody looks for it."""
+    scheme, _, rest = text.partition(":")
+    # One letter is a drive of Windows.
+    if len(scheme) < 2 or not scheme[0].isalpha() or not all(c.isalnum() or c in "+-." for c in scheme):
+        return
+    if not rest.startswith("/"):
+        from mercury_core import registry
+
+        if registry.provider_of("copy", scheme.lower()) is None:
+            return  # a name with a colon in it, such as one with a time
+    todo = f"Write {scheme}://{rest.lstrip('/')} (pathlib makes one slash of two), or ./{text} where a path is meant."
+    raise UriError(text, "a URI has two slashes after the colon", todo)
 
 
 def to_path(uri: Uri) -> Path:

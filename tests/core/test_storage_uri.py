@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, strategies as st
 
+from mercury_core import registry
 from mercury_core.errors import UriError
 from mercury_core.storage.uri import is_remote, join, name_of, relative_name, scheme_of, to_path
 
@@ -50,6 +51,10 @@ def test_schemes(uri: str | Path, scheme: str) -> None:
         ("file:/tmp/x", "/tmp/x"),
         ("file://localhost/tmp/x", "/tmp/x"),
         ("file:///%C3%BC", "/ü"),
+        ("run:1/a", "run:1/a"),
+        ("./odd:/a", "odd:/a"),
+        ("models/odd:/a", "models/odd:/a"),
+        ("c:/models", "c:/models"),
     ],
 )
 def test_paths(uri: str | Path, path: str) -> None:
@@ -71,9 +76,14 @@ def test_the_home_directory(monkeypatch: pytest.MonkeyPatch) -> None:
         ("file:models/m", "Write file:///models/m"),
         ("a\0b", "null character"),
         ("file:///a%00b", "null character"),
+        ("s3:/bucket/key", r"Write s3://bucket/key \(pathlib makes .*, or \./s3:/bucket/key where a path is meant"),
+        (Path("odd://bucket") / "key", r"a URI has two slashes after the colon\. Write odd://bucket/key"),
+        ("S3:bucket/key", "Write S3://bucket/key"),
     ],
 )
-def test_what_is_no_place_on_a_disk(uri: str, message: str) -> None:
+def test_what_is_no_place_on_a_disk(uri: str | Path, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = registry.provider_of
+    monkeypatch.setattr(registry, "provider_of", lambda verb, key: key == "s3" or found(verb, key))
     with pytest.raises(UriError, match=message) as caught:
         to_path(uri)
     assert caught.value.exit_code == 2
