@@ -36,11 +36,14 @@ class Stores:
         """Make no store yet.
 
         Raises:
-            ArgumentsError: The parameters of a store are no mapping.
+            ArgumentsError: The settings, or the parameters of a store, are no mapping.
         """
         self._settings: dict[str, dict[str, Any]] = {}
         self._made: list[tuple[str, dict[str, Any], Store]] = []
         self._lock = Lock()
+        if settings is not None and not hasattr(settings, "items"):
+            fault = f"Settings of stores map a scheme or a URI to parameters: got {type(settings).__name__}."
+            raise ArgumentsError("copy", "stores", [fault])
         for key, params in (settings or {}).items():
             if not hasattr(params, "keys"):
                 fault = f"The settings of {key!r} must map names of parameters to values: got {type(params).__name__}."

@@ -64,5 +64,7 @@ def test_wrong_settings() -> None:
         Stores({"bb": {"region": 3}}).of("bb://x")
     with pytest.raises(ArgumentsError, match="The settings of 'bb' must map names of parameters to values: got str"):
         Stores({"bb": "region"})  # type: ignore[dict-item]
+    with pytest.raises(ArgumentsError, match="Settings of stores map a scheme or a URI to parameters: got list"):
+        Stores(["bb"])  # type: ignore[arg-type]
     with pytest.raises(UnknownProviderError, match="'bogus'"):
         Stores().of("bogus://x")
