@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mercury_core.contracts import NamedSources
-from mercury_core.errors import MercuryError
+from mercury_core.errors import MercuryError, UriError
 from mercury_core.storage.uri import is_remote, to_path
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from mercury_core.workflow.config import Step, Workflow
     from mercury_core.workflow.source import At
     from mercury_core.workflow.values import Values
@@ -36,11 +37,12 @@ def _placed(values: Values, step: Step) -> Step:
     at = (*step.at, key)
     if step.verb == "load" and not isinstance(values.data.get("load"), dict):
         at = step.at
-    if "\0" in text:
-        values.fault(at, "A path holds no null character: remove it.")
+    try:
+        path = os.path.normpath(values.base(at) / to_path(text))
+    except UriError as error:
+        values.fault(at, str(error))
         nowhere: dict[str, Any] = {key: ""}
         return replace(step, **nowhere)
-    path = os.path.normpath(values.base(at) / Path(text).expanduser())
     changed: dict[str, Any] = {key: path + "/" * text.endswith("/")}
     return replace(step, **changed)
 

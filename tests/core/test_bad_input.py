@@ -175,7 +175,11 @@ def test_another_delimiter_is_one_fault_and_named(capsys: pytest.CaptureFixture[
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ('"d\\0.csv"', "A path holds no null character: remove it."),
+        ('"d\\0.csv"', "Cannot use 'd\\x00.csv' as a place: it holds a null character. Remove it."),
+        (
+            "odd:/bucket/d.csv",
+            "Cannot use 'odd:/bucket/d.csv' as a place: a URI has two slashes after the colon. Write odd://bucket/d.csv",
+        ),
         ("d" * 5000, "There cannot be a file "),
     ],
 )
