@@ -40,7 +40,7 @@ def confirm(
     sums = Checksums(["crc32c"])
     buffer = memoryview(bytearray(min(BLOCK, max(size, 1))))
     with to.store.open(uri, version=stored.version) as data:
-        while count := read_into(data, buffer, uri):
+        while sums.size <= size and (count := read_into(data, buffer, uri)):
             sums.update(buffer[:count])
     expected = known("crc32c") if callable(known) else known["crc32c"]
     if (sums.size, sums.hex("crc32c")) != (size, expected):

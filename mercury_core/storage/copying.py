@@ -8,9 +8,9 @@ from time import perf_counter
 
 from mercury_core.contracts import ConcurrentStore, DirectoryStore
 from mercury_core.errors import ArgumentsError, StoreAccessError, UriError
-from mercury_core.storage.plan import look, namer
+from mercury_core.storage.plan import identity_of, look, namer
 from mercury_core.storage.pool import Pool
-from mercury_core.storage.sending import DiskSender, StoreSender, remove, version_of
+from mercury_core.storage.sending import DiskSender, StoreSender, remove
 from mercury_core.storage.stores import Stores
 from mercury_core.storage.uri import is_remote, join, local_path, name_of, scheme_of
 from mercury_core.storage.watch import CopyProgress as CopyProgress, Watch
@@ -157,7 +157,7 @@ def resolve_target(source: Uri, target: Uri) -> str:
     if not text.endswith("/"):
         return text
     name = name_of(source)
-    if not name:
+    if not name or (name in (".", "..") and not is_remote(text)):
         todo = f"Name the result in full: {join(text, 'NAME')}."
         raise UriError(text, f"{os.fspath(source)} has no name under which it could be in there", todo)
     return join(text, name)
@@ -166,7 +166,10 @@ def resolve_target(source: Uri, target: Uri) -> str:
 def _check_apart(source: str, target: str) -> None:
     if scheme_of(source) != scheme_of(target):
         return
-    one, other = (uri.rstrip("/") if is_remote(uri) else os.path.realpath(local_path(uri)) for uri in (source, target))
+    one, other = (
+        f"{scheme_of(uri)}:{uri.partition(':')[2].rstrip('/')}" if is_remote(uri) else os.path.realpath(local_path(uri))
+        for uri in (source, target)
+    )
     if one == other:
         raise UriError(target, "it is the source itself", "Choose another target.")
     if join(other, "").startswith(join(one, "")):
@@ -199,7 +202,7 @@ def _delete(source: Source, store: Store, sender: Sender) -> None:
     uris = []
     for info in [store.stat(single.info.uri)] if single else store.list(source.uri):
         name = single.name if single else named(info.uri)
-        if moved.get(name) == version_of(info):
+        if moved.get(name) == (identity_of(info) or str(info.size)):
             uris.append(info.uri)
             del moved[name]
     for name in moved:

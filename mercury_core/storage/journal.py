@@ -13,6 +13,7 @@ from threading import Lock
 
 from mercury_core.errors import ObjectExistsError, StoreAccessError, UriError, VerificationError
 from mercury_core.storage import slots
+from mercury_core.storage.plan import identity_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,20 +54,32 @@ class Journal:
         slot = slots.take_kept(target, directory=directory)
         if slot is None:  # another copy to the same target is under way, or there are no locks
             return slots.take(target, directory=directory)
-        self._slot, self._path = slot, slots.journal_of(target)
-        self._read()
+        try:
+            self._open(slot, slots.journal_of(target), directory=directory)
+        except OSError:  # what is there belongs to somebody else, or cannot be removed
+            self.close(keep=True)
+            slot.close()
+            self._files, self._ranges = {}, {}
+            self._any = self.resumed = False
+            return slots.take(target, directory=directory)
+        return slot
+
+    def _open(self, slot: slots.Slot, path: Path, *, directory: bool) -> None:
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+        self._file = os.open(path, flags, 0o600)
+        if slots.is_ours(self._file, path):
+            self._read()
         self._any = self.resumed = bool(self._files or self._ranges)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-        self._file = os.open(self._path, flags | (0 if self.resumed else os.O_TRUNC), 0o600)
         if self.resumed:
             os.write(self._file, b"\n")  # the last line may have been cut
         else:
+            os.ftruncate(self._file, 0)
             self._write(self._header)
         if directory:
             clear(os.fspath(slot.path), {*self._files, *self._ranges})
         elif not self.resumed:
             os.truncate(slot.path, 0)
-        return slot
+        self._slot, self._path = slot, path
 
     def keeps(self, error: BaseException) -> bool:
         """Whether what has arrived is kept after an error, to go on with.
@@ -92,21 +105,21 @@ class Journal:
     def file(self, name: str, info: ObjectInfo) -> int | None:
         """The CRC-32C of a file that was written whole, from a source as it is now; None where that is not known."""
         found = self._files.get(name)
-        return found[1] if found is not None and found[0] == _identity(info) else None
+        return found[1] if found is not None and found[0] == identity_of(info) else None
 
     def ranges(self, name: str, info: ObjectInfo) -> dict[int, int]:
         """The CRC-32C of each range of a file that was written, from a source as it is now."""
         identity, found = self._ranges.get(name, (None, {}))
-        return found if identity is not None and identity == _identity(info) else {}
+        return found if identity is not None and identity == identity_of(info) else {}
 
     def add_file(self, name: str, info: ObjectInfo, crc: int) -> None:
         """Note a file that was written and verified."""
-        if (identity := _identity(info)) is not None:
+        if (identity := identity_of(info)) is not None:
             self._write([name, identity, crc])
 
     def add_range(self, name: str, info: ObjectInfo, number: int, crc: int) -> None:
         """Note a range of a file that was written and verified."""
-        if (identity := _identity(info)) is not None:
+        if (identity := identity_of(info)) is not None:
             self._write([name, identity, crc, number])
 
     def _write(self, line: list[Any]) -> None:
@@ -118,15 +131,11 @@ class Journal:
             self._any = self._any or line is not self._header
 
     def _read(self) -> None:
-        assert self._path is not None  # noqa: S101 — set by the only caller
-        try:
-            with self._path.open("rb") as lines:
-                if _parsed(lines.readline()) != self._header:
-                    return
-                for line in lines:
-                    self._note(_parsed(line))
-        except OSError:
-            return  # none, or one that cannot be read: nothing is known
+        with open(self._file, "rb", closefd=False) as lines:
+            if _parsed(lines.readline()) != self._header:
+                return
+            for line in lines:
+                self._note(_parsed(line))
 
     def _note(self, line: Any) -> None:
         match line:
@@ -138,17 +147,10 @@ class Journal:
                 self._ranges[name][1][number] = crc
 
 
-def _identity(info: ObjectInfo) -> str | None:
-    """What is another one when the source changed; None where the store tells nothing of the kind."""
-    if info.version is None and info.modified is None:
-        return None
-    return f"{info.size} {info.version} {info.modified}"
-
-
 def _parsed(line: bytes) -> Any:
     try:
         return json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 

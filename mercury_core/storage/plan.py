@@ -8,6 +8,7 @@ from itertools import chain
 
 from mercury_core.contracts import DirectoryStore, ObjectInfo
 from mercury_core.errors import ObjectNotFoundError, StoreAccessError
+from mercury_core.storage.slots import PREFIX
 from mercury_core.storage.uri import is_remote, join, name_of, relative_name
 
 TYPE_CHECKING = False
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from mercury_core.contracts import Store
+
+_RENAME = "Rename it there, or copy the other names one by one."
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +88,16 @@ def namer(base: str) -> Callable[[str], str]:
     return lambda uri: uri[len(start) :] if uri.startswith(start) else relative_name(uri, base)
 
 
+def identity_of(info: ObjectInfo) -> str | None:
+    """What is another text when an object changed; None where the store tells nothing of the kind."""
+    told = info.version
+    if told is None and info.certain and info.checksums:  # times may be coarse
+        told = " ".join(f"{name}:{value}" for name, value in sorted(info.checksums.items()))
+    if told is None and info.modified is None:
+        return None
+    return f"{info.size} {told} {info.modified}"
+
+
 class Names:
     """The names that come to a disk: that it can hold them, and that none leads out of the target."""
 
@@ -108,7 +121,10 @@ class Names:
         parts = [last, *(above.split("/") if slash and above not in self._needed else ())]
         if any(part in ("", ".", "..") for part in parts) or "\0" in name or not _on_this_system(name):
             why = f"the source holds the name {name!r}, which no file can have"
-            raise StoreAccessError("write", self._target, why, "Rename it there, or copy the other names one by one.")
+            raise StoreAccessError("write", self._target, why, _RENAME)
+        if any(part.startswith(PREFIX) for part in parts):
+            why = f"the source holds the name {name!r}, which is kept for what is being written: nobody would find it"
+            raise StoreAccessError("write", self._target, why, _RENAME)
         fresh: list[str] = []
         while above and above not in self._needed:
             self._needed[above] = name

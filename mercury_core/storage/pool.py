@@ -115,20 +115,27 @@ class Pool:
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if error is not None:
             self._fail(error)
-        for _ in self._started:
-            self._tasks.put(None)
-        # A call that hangs is not waited for when the user has enough.
-        ends = monotonic() + _PATIENCE if isinstance(self._error, KeyboardInterrupt) else None
-        for thread in self._started:
-            with suppress(RuntimeError):  # it was interrupted before it began
-                thread.join(None if ends is None else max(ends - monotonic(), 0))
-        self.budget.clear()
+        try:
+            self._end()
+        except BaseException as interrupt:  # Ctrl-C just now
+            self._fail(interrupt)
+            self._end()
+            raise
         if self._error is not None and self._error is not error:
             context = self._error.__context__
             try:
                 raise self._error
             finally:
                 self._error.__context__ = context  # that this thread was told to give up says nothing to anybody
+
+    def _end(self) -> None:
+        self._tasks.put(None)  # each thread that finds it leaves it to the next one
+        # A call that hangs is not waited for when the user has enough.
+        ends = monotonic() + _PATIENCE if isinstance(self._error, KeyboardInterrupt) else None
+        for thread in self._started:
+            with suppress(RuntimeError):  # it was interrupted before it began
+                thread.join(None if ends is None else max(ends - monotonic(), 0))
+        self.budget.clear()
 
     def alive(self) -> bool:
         """Whether a thread is left, which hangs in a call."""
@@ -159,6 +166,7 @@ class Pool:
                 self._unfinished -= 1
                 if self._closed and not self._unfinished:
                     self._idle.set()
+        self._tasks.put(None)
 
     def _fail(self, error: BaseException) -> None:
         with self._lock:

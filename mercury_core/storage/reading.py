@@ -79,6 +79,17 @@ class Knowing:
             return False
         raise VerificationError(info.uri, f"{name} {info.checksums[name]}", computed)
 
+    def again(self, info: ObjectInfo) -> ObjectInfo:
+        """Another look at an object.
+
+        Raises:
+            ObjectChangedError: It is another one by now.
+        """
+        again = self.store.stat(info.uri)
+        if again.size != info.size or (info.version and again.version and info.version != again.version):
+            raise ObjectChangedError(info.uri)
+        return again
+
 
 class Reading(Knowing):
     """The source of a copy."""
@@ -91,7 +102,7 @@ class Reading(Knowing):
         """
         if info.certain and (info.checksums or not self.tells):
             return info
-        return self._again(info)
+        return self.again(info)
 
     def open(self, info: ObjectInfo, start: int = 0, end: int | None = None) -> BinaryIO:
         """Open an object at the version that was looked at; see `mercury_core.contracts.Store.open`."""
@@ -106,8 +117,9 @@ class Reading(Knowing):
             ObjectChangedError: It has another version by now.
         """
         with refusing("read", info.uri), self.store.open(info.uri, version=info.version) as data:
-            content = data.read()
-            while len(content) < info.size and (more := data.read()):
+            content = b""
+            # No more than a byte too much: a store that tells a wrong size may have no end of it.
+            while len(content) <= info.size and (more := data.read(info.size + 1 - len(content))):
                 content += more
         if len(content) != info.size:
             raise VerificationError(info.uri, f"{info.size} bytes", f"{len(content)} bytes")
@@ -142,15 +154,9 @@ class Reading(Knowing):
             return
         # A listing does not tell all that a store knows; and a file may have been written to while it was read.
         if self.local or self.tells:
-            again = self._again(info)
+            again = self.again(info)
             if again.certain:
                 self.verify(again, known)
-
-    def _again(self, info: ObjectInfo) -> ObjectInfo:
-        again = self.store.stat(info.uri)
-        if again.size != info.size or (info.version and again.version and info.version != again.version):
-            raise ObjectChangedError(info.uri)
-        return again
 
 
 class Stream(io.RawIOBase):

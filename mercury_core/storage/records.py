@@ -38,7 +38,7 @@ class Record:
     """The record of one copy; used by several threads. As a context, it is removed unless the body fails.
 
     Attributes:
-        active: Whether there is one: not where the directory cannot be written, nor where another copy has it.
+        active: Whether it is kept: not where the directory cannot be written, nor where another copy has it.
         busy: Whether another copy of the same source to the same target is under way.
         begun: Whether an earlier copy was interrupted.
     """
@@ -58,6 +58,9 @@ class Record:
             self._open([_FORMAT, source, target])
         except OSError as error:
             _log.info("No record of this copy can be kept, and so none can go on with it: %s", error)
+        except BaseException:  # Ctrl-C: what is locked would be so for the rest of this process
+            self._close()
+            raise
 
     def _open(self, header: list[Any]) -> None:
         self._file, self.busy = _locked(self._path, _FLAGS | os.O_CREAT)
@@ -96,18 +99,25 @@ class Record:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if not self.active:
-            return
-        if error is None or not (self._useful or self._uploads):
+        if self._file >= 0 and (error is None or not (self._useful or self._uploads)):
             self._path.unlink(missing_ok=True)
-        os.close(self._file)
-        self.active = False
+        self._close()
+
+    def _close(self) -> None:
+        if self._file >= 0:
+            os.close(self._file)
+        self._file, self.active = -1, False
 
     def _write(self, line: list[Any]) -> None:
         with self._lock:
             self._note(line)
-            if self.active:
+            if not self.active:
+                return
+            try:
                 os.write(self._file, json.dumps(line).encode() + b"\n")
+            except OSError as error:  # a full disk, say, of which a copy between stores needs nothing
+                _log.info("No more can be noted of this copy, and so none can go on with the rest: %s", error)
+                self.active = False
 
     def _note(self, line: Any) -> None:
         match line:
@@ -129,7 +139,11 @@ def clean(store: Store, is_in: Callable[[str], bool]) -> None:
     except OSError:  # no directory, no right to it, or another process is doing the same
         return
     for path in found:
-        file, _ = _locked(path, _FLAGS)
+        try:
+            file, _ = _locked(path, _FLAGS)
+        except OSError as error:  # another user's, or nothing that a copy made
+            _log.info("What is no record of a copy stays where it is: %s", error)
+            continue
         if file < 0:
             continue
         try:
@@ -146,7 +160,7 @@ def _clean(path: Path, lines: list[Any], store: Store, is_in: Callable[[str], bo
             return
     for line in lines:
         match line:
-            case ["upload", str(uri), str(upload), int(), str()] if isinstance(store, MultipartStore):
+            case ["upload", str(uri), str(upload), int(), str()] if is_in(uri) and isinstance(store, MultipartStore):
                 store.abort(uri, upload)
     path.unlink(missing_ok=True)
 
@@ -162,11 +176,15 @@ def _locked(path: Path, flags: int) -> tuple[int, bool]:
             file = os.open(path, flags, 0o600)
         except FileNotFoundError:
             return -1, False
-        locked = slots.lock(file, path)
-        if locked:
-            return file, False
+        try:
+            locked = slots.lock(file, path)
+            if locked and slots.is_ours(file, path):  # what others wrote might name uploads of theirs
+                return file, False
+        except BaseException:
+            os.close(file)
+            raise
         os.close(file)
-        if locked is None:
+        if locked is not False:
             return -1, False
     return -1, True
 
@@ -175,5 +193,5 @@ def _lines(file: int) -> Iterator[Any]:
     """What is in a record, line by line, but for a line that was cut."""
     with open(file, "rb", closefd=False) as lines:
         for line in lines:
-            with suppress(ValueError):
+            with suppress(ValueError, RecursionError):
                 yield json.loads(line)

@@ -11,7 +11,7 @@ from mercury_core.errors import ObjectExistsError, ObjectNotFoundError, StoreAcc
 from mercury_core.storage import records
 from mercury_core.storage.atomic import atomic_directory, atomic_file
 from mercury_core.storage.journal import Journal, clear
-from mercury_core.storage.plan import Names, namer
+from mercury_core.storage.plan import Names, identity_of, namer
 from mercury_core.storage.reading import Reading
 from mercury_core.storage.to_disk import RANGE, ToDisk
 from mercury_core.storage.to_store import WHOLE, ToStore
@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from mercury_core.storage.stores import Stores
     from mercury_core.storage.watch import Watch
 
-    Version = tuple[int, float | None, str | None]
     Task = Callable[[], None]
+
+_LINK = "Remove the link, or choose another target."
 
 
 class Sender:
@@ -41,13 +42,13 @@ class Sender:
         self._source, self._to, self._target, self._overwrite = source, stores.of(target), target, overwrite
         self._stores, self._pool, self._watch = stores, pool, watch
         self._from = Reading(stores.of(source.uri), source.uri)
-        self._versions: dict[str, Version] | None = {} if move else None
+        self._versions: dict[str, str] | None = {} if move else None
 
     def send(self) -> None:
         """Send everything; see `mercury_core.storage.copy`."""
         raise NotImplementedError
 
-    def moved(self) -> Iterator[tuple[str, Version]]:
+    def moved(self) -> Iterator[tuple[str, str]]:
         """What was copied, and what it was like when it was listed."""
         there = self._watch.crcs
         for name, version in (self._versions or {}).items():
@@ -57,12 +58,14 @@ class Sender:
     def _do(self, items: Iterable[Item], task: Callable[[Item], Task | None]) -> None:
         """Have what is to do for each file done by the threads, while the source is still being listed."""
         files = size = 0
+        has_directories = isinstance(self._to, DirectoryStore)
         with self._pool as pool:
             for item in items:
                 todo = task(item)
-                if self._versions is not None and (todo is not None or item.is_mark):
-                    self._versions[item.name] = version_of(item.info)
-                if todo is not None or not item.is_mark:
+                is_made = item.is_mark and has_directories
+                if self._versions is not None and (todo is not None or is_made):
+                    self._versions[item.name] = identity_of(item.info) or str(item.info.size)
+                if not is_made:
                     files, size = files + 1, size + item.info.size
                 if todo is not None:
                     pool.add(todo)
@@ -165,8 +168,7 @@ class DiskSender(Sender):
                 uri = join(self._target, needed)
                 store.make_directory(uri)
                 if not is_below(os.path.realpath(local_path(uri)), root):
-                    todo = "Remove the link, or choose another target."
-                    raise StoreAccessError("write", uri, "a symbolic link there leads out of the target", todo)
+                    raise StoreAccessError("write", uri, "a symbolic link there leads out of the target", _LINK)
 
         def task(item: Item) -> Task | None:
             make(item.name[:-1] if item.is_mark else item.name, folder=item.is_mark)
@@ -176,7 +178,11 @@ class DiskSender(Sender):
                 raise names.refuse(item.name)
             files.add(item.name)
             uri = join(self._target, item.name)
-            return None if self._skips(item, uri) else partial(self._send_one, item, uri)
+            if self._skips(item, uri):
+                return None
+            if os.path.islink(local_path(uri)):  # noqa: PTH114
+                raise StoreAccessError("write", uri, "a symbolic link there leads nowhere", _LINK)
+            return partial(self._send_one, item, uri)
 
         for folder in self._source.folders():
             make(folder, folder=True)
@@ -206,6 +212,7 @@ class StoreSender(Sender):
             todo = "Name something below it, or use overwrite='skip'."
             raise UriError(self._target, "everything in it would be replaced", todo)
         there = self._there(record)
+        hides = self._overwrite == "replace" and self._found(self._target) is not None
         is_new = self._overwrite == "replace" and next(iter(self._to.list(self._target)), None) is None
         directories = self._to if isinstance(self._to, DirectoryStore) else None
         if directories is not None:
@@ -226,6 +233,8 @@ class StoreSender(Sender):
         if self._overwrite == "replace" and not is_new:
             named, sent = namer(self._target), self._watch.crcs
             remove(self._to, (info.uri for info in self._to.list(self._target) if named(info.uri) not in sent))
+        if hides:
+            self._to.delete(self._target)  # an object of that very name, which would be read in place of the tree
 
     def _there(self, record: records.Record) -> dict[str, ObjectInfo]:
         """What is at the target, as far as it matters.
@@ -233,10 +242,11 @@ class StoreSender(Sender):
         Raises:
             ObjectExistsError: Something is, and no earlier copy of the same source was interrupted.
         """
-        if self._overwrite == "replace":
+        if self._overwrite == "replace" and not record.begun:
             return {}
-        itself, listing = self._found(self._target), iter(self._to.list(self._target))
+        listing = iter(self._to.list(self._target))
         if self._overwrite == "error":
+            itself = self._found(self._target)
             if record.busy or itself is not None:
                 raise ObjectExistsError(self._target)
             if not record.begun and next(listing, None) is not None:
@@ -246,8 +256,16 @@ class StoreSender(Sender):
 
     def _task(self, item: Item, uri: str, found: ObjectInfo | None) -> Task:
         if found is not None:
-            return partial(self._remote.recognize, item, uri, found)
+            return partial(self._recognize, item, uri, found)
         return partial(self._send_one, item, uri)
+
+    def _recognize(self, item: Item, uri: str, found: ObjectInfo) -> None:
+        try:
+            self._remote.recognize(item, uri, found)
+        except ObjectExistsError:
+            if self._overwrite != "replace":
+                raise
+            self._send_one(item, uri)
 
     def _send_one(self, item: Item, uri: str) -> None:
         try:
@@ -264,11 +282,6 @@ def remove(store: Store, uris: Iterable[str]) -> None:
     else:
         for uri in uris:
             store.delete(uri)
-
-
-def version_of(info: ObjectInfo) -> Version:
-    """What is another one when an object changed."""
-    return info.size, info.modified, info.version
 
 
 def absolute(uri: str) -> str:

@@ -36,6 +36,10 @@ class Slot:
     def __init__(self, path: Path, lock: int | None) -> None:
         self.path, self._lock = path, lock
 
+    def __del__(self) -> None:
+        """Let others have the name too when a Ctrl-C came before anybody could see to that."""
+        self.close()
+
     def close(self) -> None:
         """Let others have the name."""
         if self._lock is not None:
@@ -95,13 +99,20 @@ def take_kept(target: Path, *, directory: bool) -> Slot | None:
             if os.path.lexists(path):
                 return None
             raise
+        slot = Slot(path, handle)
         if not lock(handle, path):
-            os.close(handle)
+            slot.close()
             return None
-        if directory or os.fstat(handle).st_nlink == 1:
-            return Slot(path, handle)
-        path.unlink()  # it is the target by now, linked under both names
-        os.close(handle)
+        linked = not directory and os.fstat(handle).st_nlink != 1  # it is the target by now, under both names
+        if not linked and is_ours(handle, path):
+            return slot
+        try:
+            journal_of(target).unlink(missing_ok=True)
+            remove(path)
+        except OSError:
+            return None
+        finally:
+            slot.close()
     return None
 
 
@@ -138,18 +149,19 @@ def _try(path: Path, *, directory: bool) -> Slot | None:
             if os.path.lexists(path):
                 return None  # another user's, or a link that somebody put there
             raise
+        slot = Slot(path, handle)
         if not lock(handle, path):
-            os.close(handle)
+            slot.close()
             return None
         if _is_fresh(handle, path, directory=directory):
-            return Slot(path, handle)
+            return slot
         try:
             # Never emptied in place: a file may by now be the target itself, linked under both names.
             remove(path)
         except OSError:
             return None
         finally:
-            os.close(handle)
+            slot.close()
     return None
 
 
@@ -209,7 +221,18 @@ def lock(handle: int, path: Path) -> bool | None:
         raise
 
 
+def is_ours(handle: int, path: Path) -> bool:
+    """Whether something is of this user, or of the one who may do anything in its directory.
+
+    What another one made, that one could alter later. (Where a disk knows no owners, all is of one.)
+    """
+    owner = os.fstat(handle).st_uid
+    return not fcntl or owner in (os.geteuid(), path.parent.stat().st_uid)
+
+
 def _is_fresh(handle: int, path: Path, *, directory: bool) -> bool:
+    if not is_ours(handle, path):
+        return False
     if directory:
         with os.scandir(path) as entries:
             return next(entries, None) is None

@@ -125,7 +125,8 @@ class ToDisk:
         proof = self._from.best(info.checksums) or "crc32c"
         check = self._from.crc(proof) or CRC32C
         count = -(-info.size // RANGE)
-        crcs, others = [0] * count, [0] * count
+        crcs: dict[int, int] = {}  # no lists: a store may tell a size that is not true
+        others: dict[int, int] = {}
         os.ftruncate(handle, info.size)
         digest = Checksums([proof] if proof in DIGESTS else [])
 
@@ -167,10 +168,10 @@ class ToDisk:
 
         # The digest is the slower of the two, and waits for the first range: few at a time bring that soon.
         self._pool.share(count, step, most=_AHEAD if proof in DIGESTS else self._pool.threads)
-        sizes = [min(RANGE, info.size - number * RANGE) for number in range(count)]
         crc = other = 0
-        for one, two, size in zip(crcs, others, sizes, strict=True):
-            crc, other = join(CRC32C, crc, one, size), join(check, other, two, size)
+        for number in range(count):
+            size = min(RANGE, info.size - number * RANGE)
+            crc, other = join(CRC32C, crc, crcs[number], size), join(check, other, others[number], size)
         self._from.prove(info, {"crc32c": shown(CRC32C, crc), proof: shown(check, other)} | digest.known)
         return crc
 

@@ -116,7 +116,7 @@ class ToStore:
         with self._removing(uri):
             check_size(made, info.size)
             if not self._agree(info, made) and self._to.tells:
-                info, made = self._to.store.stat(info.uri), self._to.store.stat(uri)
+                info, made = self._to.again(info), self._to.again(made)
                 self._agree(info, made)
         name = self._to.best(made.checksums) if made.certain else None
         if name is None:
@@ -150,7 +150,8 @@ class ToStore:
     def _send_stream(self, info: ObjectInfo, uri: str, overwrite: bool, sent: Sent) -> int:
         best = self._to.best(self._to.tells)
         with Stream(self._from, info, [best] if best else [], sent.told) as data:
-            stored = self._to.store.put(uri, cast("BinaryIO", data), overwrite=overwrite)
+            with self._noting():
+                stored = self._to.store.put(uri, cast("BinaryIO", data), overwrite=overwrite)
             self._confirm(stored, uri, info.size, data.sums.known)
             return data.sums.crc("crc32c")
 

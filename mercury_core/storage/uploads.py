@@ -7,6 +7,7 @@ from threading import Condition
 from mercury_core.errors import ObjectExistsError, UploadGoneError, VerificationError
 from mercury_core.storage.arriving import confirm
 from mercury_core.storage.checksums import CRC32C, DIGESTS, Checksums, join, shown
+from mercury_core.storage.plan import identity_of
 from mercury_core.storage.pool import CancelledError
 from mercury_core.storage.reading import Stream, computed
 
@@ -87,12 +88,11 @@ class Upload:
 
     def _begin(self, overwrite: bool) -> dict[int, Part]:
         """Go on with an upload of the same object, or begin one; what has arrived, by number."""
-        identity = f"{self._info.size} {self._info.version} {self._info.modified}"
-        known = self._info.version is not None or self._info.modified is not None
+        identity = identity_of(self._info) or ""
         recorded = self._record.upload(self._uri)
         if recorded is not None:
             self._upload = recorded[0]
-            if known and recorded[1:] == (self._part_size, identity):
+            if identity and recorded[1:] == (self._part_size, identity):
                 try:
                     return {part.number: part for part in self._store.parts(self._uri, self._upload)}
                 except UploadGoneError:
@@ -118,11 +118,16 @@ class Upload:
 
     def _admit(self, number: int) -> None:
         """Get the memory for a part, in the order of parts: so the first that is not sent is never without."""
-        buffer = self._buffers[number] = self._pool.budget.lend(self._part_size)
+        buffer = self._pool.budget.lend(self._part_size)
         if self._stream is not None:
             view, done = memoryview(buffer)[: self._size(number)], 0
-            while done < len(view):
-                done += self._stream.readinto(view[done:])
+            try:
+                while done < len(view):
+                    done += self._stream.readinto(view[done:])
+            except BaseException:
+                self._pool.budget.put_back(buffer)
+                raise
+        self._buffers[number] = buffer
 
     def _step(self, number: int) -> None:
         buffer = self._buffers.pop(number)
