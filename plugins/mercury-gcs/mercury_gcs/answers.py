@@ -6,12 +6,17 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from mercury_core.storage.http import answers
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mercury_gcs.messages import Response
+    from mercury_core.storage.http.answers import LostError
+    from mercury_core.storage.http.messages import Response
 
+#: As errors name it.
+SERVICE = "Google Cloud Storage"
 _TRANSIENT = frozenset({408, 429, 500, 502, 503, 504})
 #: Refusals (403) that mean too many requests.
 _THROTTLED = frozenset({"rateLimitExceeded", "userRateLimitExceeded", "concurrentLimitExceeded"})
@@ -34,23 +39,6 @@ class Answer:
     headers: Mapping[str, str]
     data: Mapping[str, Any] = field(default_factory=dict)
     content: Response | None = None
-
-
-class LostError(Exception):
-    """No answer, or a part of one: the connection was lost, refused, or silent for too long.
-
-    Attributes:
-        why: In our words, with no address in it.
-        reached: Whether the request may have reached the service.
-        final: Whether trying again cannot help.
-        tries: How often it was tried.
-        seconds: And how long.
-    """
-
-    def __init__(self, why: str, *, reached: bool = True, final: bool = False) -> None:
-        super().__init__(why)
-        self.why, self.reached, self.final = why, reached, final
-        self.tries, self.seconds = 1, 0.0
 
 
 class RefusedError(Exception):
@@ -126,4 +114,4 @@ def refused_by(status: int, headers: Mapping[str, str], body: bytes) -> RefusedE
 
 def not_an_answer() -> LostError:
     """The error for an answer without what belongs into it."""
-    return LostError("what it answered is not that of Google Cloud Storage", final=True)
+    return answers.not_an_answer(SERVICE, final=True)

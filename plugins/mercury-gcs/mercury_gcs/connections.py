@@ -6,8 +6,9 @@ import os
 from threading import RLock
 from typing import Any
 
-from mercury_gcs.answers import LostError
-from mercury_gcs.channels import Channels
+from mercury_core.storage.http.answers import LostError
+from mercury_core.storage.http.channels import Channels
+from mercury_gcs.answers import SERVICE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,7 +43,8 @@ class Connections:
         if self._channels is None:
             with self._lock:
                 if self._channels is None:
-                    self._channels = Channels(self.address, certificates, self._settings.max_concurrency)
+                    most = self._settings.max_concurrency
+                    self._channels = Channels(self.address, certificates, most, service=SERVICE, agent="mercury-gcs")
         return self._channels
 
     def authorize(self, method: str, target: str, headers: dict[str, str]) -> str | None:

@@ -8,8 +8,9 @@ from typing import BinaryIO, cast
 from mercury_core.errors import ObjectChangedError, StoreAccessError, VerificationError
 from mercury_core.storage.atomic import atomic_file
 from mercury_core.storage.checksums import Checksums
+from mercury_core.storage.http.answers import LostError
 from mercury_gcs import checksums
-from mercury_gcs.answers import LostError, RefusedError
+from mercury_gcs.answers import RefusedError
 from mercury_gcs.objects import look_for_bucket, stat
 from mercury_gcs.refusals import refusal, translated
 from mercury_gcs.service import Tries
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer
 
+    from mercury_core.storage.http.messages import Response
     from mercury_gcs.answers import Answer
-    from mercury_gcs.messages import Response
     from mercury_gcs.places import Place
     from mercury_gcs.service import Service
 

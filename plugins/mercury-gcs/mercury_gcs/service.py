@@ -7,7 +7,8 @@ import random
 import time
 from typing import Any
 
-from mercury_gcs.answers import Answer, LostError, RefusedError
+from mercury_core.storage.http.answers import LostError
+from mercury_gcs.answers import Answer, RefusedError
 from mercury_gcs.connections import Connections
 from mercury_gcs.wire import Call, exchange
 

@@ -16,12 +16,13 @@ from urllib.parse import urlsplit
 
 from mercury_core.contracts import Part
 from mercury_core.errors import ObjectExistsError, StoreAccessError, UploadGoneError
+from mercury_core.storage.http.channels import blocks
 from mercury_gcs import checksums
 from mercury_gcs.answers import RefusedError
 from mercury_gcs.objects import FIELDS, find, info_of
 from mercury_gcs.proof import after_refusal, proven, same
 from mercury_gcs.settings import QUANTUM
-from mercury_gcs.wire import RESUME_INCOMPLETE, Call, blocks
+from mercury_gcs.wire import RESUME_INCOMPLETE, Call
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

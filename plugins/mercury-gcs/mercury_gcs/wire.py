@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
-from mercury_gcs.answers import Answer, LostError, RefusedError, refused_by
+from mercury_core.storage.http.answers import LostError
+from mercury_gcs.answers import Answer, RefusedError, refused_by
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from mercury_gcs.connections import Connections
 
-_BLOCK = 1 << 20
 _LONGEST_ANSWER = 64 << 20  # a thousand names of a thousand characters fit, escaped
 #: A session that goes on: nobody is to be redirected.
 RESUME_INCOMPLETE = 308
@@ -84,9 +84,3 @@ def _document(text: bytes, headers: Mapping[str, str]) -> dict[str, Any]:
     except ValueError:
         raise LostError("what it answered broke off") from None
     return said if isinstance(said, dict) else {}
-
-
-def blocks(body: memoryview) -> Iterator[memoryview]:
-    """A body in blocks, since a socket's time limit is one for each."""
-    for start in range(0, body.nbytes, _BLOCK):
-        yield body[start : start + _BLOCK]

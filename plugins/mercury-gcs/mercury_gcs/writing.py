@@ -10,12 +10,13 @@ from typing import BinaryIO, cast
 
 from mercury_core.contracts import Rereadable
 from mercury_core.storage.checksums import CRC32C, shown
+from mercury_core.storage.http.channels import blocks
 from mercury_gcs import checksums, sessions
 from mercury_gcs.answers import RefusedError
 from mercury_gcs.objects import FIELDS, info_of
 from mercury_gcs.proof import after_refusal, proven
 from mercury_gcs.settings import QUANTUM
-from mercury_gcs.wire import Call, blocks
+from mercury_gcs.wire import Call
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

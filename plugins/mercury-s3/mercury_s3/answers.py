@@ -9,6 +9,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+#: As errors name it.
+SERVICE = "an S3 service"
 _TRANSIENT_STATUS = frozenset({408, 429, 500, 502, 503, 504, 509})
 _THROTTLED = frozenset(
     {
@@ -65,23 +67,6 @@ class Answer:
     data: Mapping[str, Any] = field(default_factory=dict)
     body: Body | None = None
     status: int = 200
-
-
-class LostError(Exception):
-    """No answer, or a part of one: the connection was lost, refused, or silent for too long.
-
-    Attributes:
-        why: In our words, with no address that is signed.
-        reached: Whether the request may have reached the service.
-        final: Whether trying again cannot help.
-        tries: How often it was tried.
-        seconds: And how long.
-    """
-
-    def __init__(self, why: str, *, reached: bool = True, final: bool = False) -> None:
-        super().__init__(why)
-        self.why, self.reached, self.final = why, reached, final
-        self.tries, self.seconds = 1, 0.0
 
 
 class RefusedError(Exception):

@@ -7,8 +7,9 @@ from typing import Any, BinaryIO
 from mercury_core.contracts import ObjectInfo, Part
 from mercury_core.errors import ObjectExistsError, UploadGoneError, VerificationError
 from mercury_core.storage.checksums import CRC32C, join, shown
+from mercury_core.storage.http.answers import LostError
 from mercury_s3 import checksums
-from mercury_s3.answers import LostError, RefusedError
+from mercury_s3.answers import RefusedError
 from mercury_s3.listing import head
 from mercury_s3.small import block
 

@@ -13,7 +13,8 @@ from datetime import UTC, datetime, timedelta
 from threading import Lock
 from typing import Any
 
-from mercury_s3.answers import Answer, LostError, RefusedError
+from mercury_core.storage.http.answers import LostError
+from mercury_s3.answers import Answer, RefusedError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

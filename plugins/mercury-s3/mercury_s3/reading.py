@@ -6,7 +6,8 @@ import io
 from typing import BinaryIO, cast
 
 from mercury_core.errors import ObjectChangedError, StoreAccessError
-from mercury_s3.answers import LostError, RefusedError
+from mercury_core.storage.http.answers import LostError
+from mercury_s3.answers import RefusedError
 from mercury_s3.refusals import refusal, translated
 from mercury_s3.service import Tries
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from contextlib import contextmanager
 
 from mercury_core.errors import MercuryError, ObjectNotFoundError, StoreAccessError, UploadGoneError, VerificationError
-from mercury_s3.answers import LostError, RefusedError
+from mercury_core.storage.http.answers import LostError
+from mercury_s3.answers import RefusedError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ import io
 import re
 from typing import Any
 
-from mercury_s3.answers import Answer, LostError, RefusedError
+from mercury_core.storage.http.answers import LostError, not_an_answer
+from mercury_s3.answers import SERVICE, Answer, RefusedError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class Sdk:
         except (exceptions.HTTPClientError, exceptions.ConnectionError, ResponseParserError) as error:
             raise lost(error) from None
         if operation in _EXPECTED and _EXPECTED[operation] not in said:
-            raise LostError("what it answered is not that of an S3 service")
+            raise not_an_answer(SERVICE)
         meta = said.pop("ResponseMetadata", {})
         stream = said.pop("Body", None)
         content: Body | None = _Content(stream) if stream is not None else None
@@ -111,7 +112,7 @@ def lost(error: Exception) -> LostError:
     if "EndpointConnection" in name or "NewConnection" in name or isinstance(error, ConnectionRefusedError):
         return LostError("there is no connection to it", reached=False)
     if "Parser" in name:
-        return LostError("what it answered is not that of an S3 service")
+        return not_an_answer(SERVICE)
     return LostError("the connection was cut")
 
 

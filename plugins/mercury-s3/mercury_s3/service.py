@@ -7,7 +7,8 @@ import random
 import time
 from typing import Any
 
-from mercury_s3.answers import Answer, LostError, RefusedError
+from mercury_core.storage.http.answers import LostError
+from mercury_s3.answers import Answer, RefusedError
 from mercury_s3.connections import Connections, speaks_otherwise
 from mercury_s3.environment import is_aws
 from mercury_s3.places import Place

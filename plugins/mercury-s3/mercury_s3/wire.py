@@ -11,16 +11,17 @@ from threading import Lock
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from mercury_core.storage.http.answers import not_an_answer
+from mercury_core.storage.http.channels import Channels, blocks
 from mercury_s3 import documents
-from mercury_s3.answers import Answer, LostError, RefusedError
-from mercury_s3.channels import Channels
+from mercury_s3.answers import SERVICE, Answer, RefusedError
 from mercury_s3.signing import NOTHING, UNSIGNED, signed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mercury_s3.channels import Response
+    from mercury_core.storage.http.messages import Response
     from mercury_s3.connections import Connections
     from mercury_s3.environment import Route
     from mercury_s3.places import Place
@@ -115,7 +116,10 @@ class Wire:
             headers = signed(method, target, headers, keys, region=route.region, service=route.service, digest=digest)
         if operation in _LONG:
             patience = max(patience, self._settings.timeout)
-        response = self._channel(route.address).request(method, target, headers, body, patience)
+        del headers["host"]  # the connection says it
+        size = body.nbytes if body is not None else 0
+        sent = blocks(body) if body is not None else None
+        response = self._channel(route.address).request(method, target, headers, sent, size, patience)
         if operation == "GetObject" and response.status in (200, 206):
             return Answer(response.headers, {}, response, response.status)
         return _read(operation, response)
@@ -126,8 +130,13 @@ class Wire:
             with self._lock:
                 found = self._channels.get(address)
                 if found is None:
-                    most = self._settings.max_concurrency
-                    found = self._channels[address] = Channels(address, self._connections.certificates, most)
+                    found = self._channels[address] = Channels(
+                        address,
+                        self._connections.certificates,
+                        self._settings.max_concurrency,
+                        service=SERVICE,
+                        agent="mercury-s3",
+                    )
         return found
 
 
@@ -142,7 +151,7 @@ def _read(operation: str, response: Response) -> Answer:
         refused.named_region = data.get("Region")
         raise refused
     if root not in _ROOTS.get(operation, (root,)):
-        raise LostError("what it answered is not that of an S3 service")
+        raise not_an_answer(SERVICE)
     if operation in ("CopyObject", "UploadPartCopy"):
         data = {root: data}
     elif operation == "ListObjectsV2":

@@ -9,10 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-pytest.importorskip("mercury_gcs")
-
-from mercury_gcs.answers import LostError
-from mercury_gcs.channels import Channels
+from mercury_core.storage.http.answers import LostError
+from mercury_core.storage.http.channels import Channels, blocks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +41,7 @@ def server(*answers: bytes, reads: bool = True, closes: bool = False) -> Iterato
 
         thread = Thread(target=serve)
         thread.start()
-        channels = Channels(f"http://127.0.0.1:{listener.getsockname()[1]}", lambda: "", 4)
+        channels = Channels(f"http://127.0.0.1:{listener.getsockname()[1]}", lambda: "", 4, service="a test")
         try:
             yield channels, asked
         finally:
@@ -111,10 +109,32 @@ def test_a_connection_that_ends_is_not_kept(answer: bytes) -> None:
         assert _ask(channels) == (200, b"ok")
 
 
-def test_a_status_without_a_body() -> None:
-    with server(b"HTTP/1.1 204 No Content\r\n\r\n", OK) as (channels, _):
-        assert _ask(channels) == (204, b"")
+@pytest.mark.parametrize("status", [204, 304])
+def test_a_status_without_a_body(status: int) -> None:
+    with server(b"HTTP/1.1 %d None\r\nETag: e\r\n\r\n" % status, OK) as (channels, _):
+        assert _ask(channels) == (status, b"")
         assert _ask(channels) == (200, b"ok")
+
+
+def test_the_answer_to_head_has_a_length_and_no_body() -> None:
+    with server(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", OK) as (channels, asked):
+        response = channels.request("HEAD", "/", {}, None, 0, 10)
+        assert (response.headers["content-length"], response.read(100)) == ("9", b"")
+        assert _ask(channels) == (200, b"ok")
+        assert b"content-length" not in asked[0]
+
+
+def test_an_old_server_may_say_that_it_keeps_the_connection() -> None:
+    answer = b"HTTP/1.0 200 OK\r\nConnection: Keep-Alive\r\nContent-Length: 2\r\n\r\nok"
+    with server(answer, OK) as (channels, _):
+        assert _ask(channels) == (200, b"ok")
+        assert len(channels._idle) == 1
+        assert _ask(channels) == (200, b"ok")
+
+
+def test_a_header_is_one_line() -> None:
+    with server() as (channels, _), pytest.raises(ValueError, match="line break"):
+        channels.request("GET", "/", {"x": "y\r\nz: 1"}, None, 0, 10)
 
 
 @pytest.mark.parametrize(
@@ -130,7 +150,7 @@ def test_a_status_without_a_body() -> None:
 )
 def test_what_is_not_http_is_said(answer: bytes) -> None:
     with server(answer, closes=True) as (channels, _):
-        with pytest.raises(LostError, match="what it answered is not that of Google Cloud Storage"):
+        with pytest.raises(LostError, match="what it answered is not that of a test"):
             _ask(channels)
         assert not channels._idle
 
@@ -163,16 +183,17 @@ def test_an_answer_that_is_too_long_is_not_held() -> None:
 def test_an_answer_before_all_was_sent_is_heard() -> None:
     refusal = b"HTTP/1.1 412 Precondition Failed\r\nContent-Length: 4\r\nConnection: close\r\n\r\ngone"
     with server(refusal, closes=True) as (channels, _):
-        body = (bytes(1 << 20) for _ in range(64))
-        response = channels.request("POST", "/", {}, body, 64 << 20, 10)
+        body = memoryview(bytes(64 << 20))
+        response = channels.request("POST", "/", {}, blocks(body), body.nbytes, 10)
         assert (response.status, response.read(100)) == (412, b"gone")
+        assert not channels._idle
 
 
 def test_requests_go_through_the_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     with server(OK) as (channels, asked):
         monkeypatch.setenv("http_proxy", f"http://me:pass@127.0.0.1:{channels._port}")
         monkeypatch.setenv("no_proxy", "")
-        through = Channels("http://storage.example:80", lambda: "", 1)
+        through = Channels("http://storage.example:80", lambda: "", 1, service="a test")
         assert _ask(through) == (200, b"ok")
         assert asked[0].startswith(b"GET http://storage.example:80/a?b HTTP/1.1\r\nhost: storage.example:80\r\n")
         assert b"proxy-authorization: Basic bWU6cGFzcw==\r\n" in asked[0]

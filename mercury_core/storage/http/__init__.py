@@ -1,0 +1,8 @@
+"""What stores that are spoken to over HTTP have in common; public, for whoever writes a plugin for one.
+
+- `channels`: connections that are kept, and requests over them, with TLS and through proxies.
+- `messages`: answers as they arrive.
+- `answers`: what came back, or did not.
+
+A plugin says what differs: addresses, credentials, the requests and how its service words errors.
+"""
