@@ -65,7 +65,7 @@ def look(store: Store, uri: str) -> Source:
     Raises:
         ObjectNotFoundError: Nothing is there.
     """
-    if not uri.endswith("/"):
+    if not uri.endswith("/") and not is_root(uri):
         try:
             return Source(uri, Item(name_of(uri), store.stat(uri)))
         except ObjectNotFoundError:
@@ -78,6 +78,11 @@ def look(store: Store, uri: str) -> Source:
             raise ObjectNotFoundError(uri)
         return Source(uri, None, directories)
     return Source(uri, None, directories, chain([first], listing))
+
+
+def is_root(uri: str) -> bool:
+    """Whether it names a whole bucket: something that holds objects and is none."""
+    return is_remote(uri) and not name_of(uri)
 
 
 def namer(base: str) -> Callable[[str], str]:

@@ -11,7 +11,7 @@ from mercury_core.errors import ObjectExistsError, ObjectNotFoundError, StoreAcc
 from mercury_core.storage import records
 from mercury_core.storage.atomic import atomic_directory, atomic_file
 from mercury_core.storage.journal import Journal, clear
-from mercury_core.storage.plan import Names, identity_of, namer
+from mercury_core.storage.plan import Names, identity_of, is_root, namer
 from mercury_core.storage.reading import Reading
 from mercury_core.storage.to_disk import RANGE, ToDisk
 from mercury_core.storage.to_store import WHOLE, ToStore
@@ -80,6 +80,8 @@ class Sender:
         return skips
 
     def _found(self, uri: str) -> ObjectInfo | None:
+        if is_root(uri):
+            return None
         try:
             return self._to.stat(uri)
         except ObjectNotFoundError:

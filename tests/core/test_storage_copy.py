@@ -24,6 +24,7 @@ from mercury_core.errors import (
 from mercury_core.storage import CopyProgress, copy
 from mercury_core.storage.atomic import is_temporary
 from mercury_core.storage.checksums import CRC32C
+from mercury_core.storage.uri import name_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,6 +68,8 @@ class MemoryStore:
     objects: dict[str, bytes] = {}
 
     def stat(self, uri: str) -> ObjectInfo:
+        if not name_of(uri):
+            raise UriError(uri, "it names a bucket and no object in it", "Write mem://BUCKET/KEY.")
         if uri not in self.objects:
             raise ObjectNotFoundError(uri)
         return ObjectInfo(uri, len(self.objects[uri]))
@@ -345,6 +348,20 @@ def test_a_tree_goes_to_another_store_and_back(tree: Path, tmp_path: Path, memor
     copy("mem://bucket/other", tmp_path / "back")
     assert files_of(tmp_path / "back") == TREE
     assert set(memory) == {f"mem://bucket/other/{name}" for name in TREE}
+
+
+def test_a_bucket_is_a_tree_as_any_other(tree: Path, tmp_path: Path, memory: dict[str, bytes]) -> None:
+    copy(tree, "mem://bucket")
+    assert memory == {f"mem://bucket/{name}": content for name, content in TREE.items()}
+    with pytest.raises(ObjectExistsError):
+        copy(tree, "mem://bucket")
+    assert copy(tree, "mem://bucket", overwrite="skip").skipped == len(TREE)
+    copy("mem://bucket", tmp_path / "back")
+    assert files_of(tmp_path / "back") == TREE
+    with pytest.raises(UriError, match=r"names a bucket and no object in it\. Write mem://BUCKET/KEY"):
+        copy(tree / "a.txt", "mem://bucket")
+    with pytest.raises(ObjectNotFoundError):
+        copy("mem://empty", tmp_path / "none")
 
 
 def test_what_exists_in_another_store(tree: Path, memory: dict[str, bytes]) -> None:
