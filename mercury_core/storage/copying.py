@@ -8,9 +8,10 @@ from time import perf_counter
 
 from mercury_core.contracts import ConcurrentStore, DirectoryStore
 from mercury_core.errors import ArgumentsError, StoreAccessError, UriError
+from mercury_core.storage import records
 from mercury_core.storage.plan import identity_of, look, namer
 from mercury_core.storage.pool import Pool
-from mercury_core.storage.sending import DiskSender, StoreSender, remove
+from mercury_core.storage.sending import DiskSender, StoreSender, absolute, remove
 from mercury_core.storage.stores import Stores
 from mercury_core.storage.uri import is_remote, join, local_path, name_of, scheme_of
 from mercury_core.storage.watch import CopyProgress as CopyProgress, Watch
@@ -141,6 +142,12 @@ def copy(
     return CopyReport(
         source, target, watch.files, watch.bytes, watch.skipped, watch.resumed, perf_counter() - started, checksums
     )
+
+
+def is_unfinished(source: Uri, target: Uri) -> bool:
+    """Whether a copy of the same source to the same store was interrupted, so that `copy` would go on with it."""
+    resolved = resolve_target(source, target)
+    return is_remote(resolved) and records.is_kept(absolute(os.fspath(source)), resolved)
 
 
 def resolve_target(source: Uri, target: Uri) -> str:

@@ -50,7 +50,7 @@ class Record:
         self.active = self.busy = self.begun = False
         self._useful = False
         self._file = -1
-        self._path = _directory() / f"{sha256(json.dumps([source, target]).encode()).hexdigest()[:32]}.json"
+        self._path = _path_of(source, target)
         if not kept:
             return
         try:
@@ -127,6 +127,19 @@ class Record:
                 self._uploads.pop(uri, None)
 
 
+def is_kept(source: str, target: str) -> bool:
+    """Whether there is a record of a copy of `source` to `target`, which is unfinished."""
+    path = _path_of(source, target)
+    try:
+        file = os.open(path, _FLAGS)
+    except OSError:
+        return False
+    try:
+        return slots.is_ours(file, path) and next(_lines(file), None) == [_FORMAT, source, target]
+    finally:
+        os.close(file)
+
+
 def clean(store: Store, is_in: Callable[[str], bool]) -> None:
     """Abort the uploads of copies that were interrupted long ago, and remove their records.
 
@@ -167,6 +180,10 @@ def _clean(path: Path, lines: list[Any], store: Store, is_in: Callable[[str], bo
 
 def _directory() -> Path:
     return Path(cache_directory(), "copies")
+
+
+def _path_of(source: str, target: str) -> Path:
+    return _directory() / f"{sha256(json.dumps([source, target]).encode()).hexdigest()[:32]}.json"
 
 
 def _locked(path: Path, flags: int) -> tuple[int, bool]:

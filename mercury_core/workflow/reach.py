@@ -85,9 +85,13 @@ def _to_be_made(workflow: Workflow, step: Step) -> tuple[str, ...]:
     """What must not be there yet when a copy begins."""
     if step.overwrite != "error":
         return ()
-    from mercury_core.storage import resolve_target
+    from mercury_core.storage.copying import is_unfinished, resolve_target
 
-    sources = [save.path for save in saves_to_copy(workflow, step)] or [load.uri for load in workflow.of("load")]
+    sources = [save.path for save in saves_to_copy(workflow, step)]
+    if not sources:
+        # A model that is loaded is the same in each run, so a copy of it goes on. What is saved is another one each
+        # time, which would be found out at the end, when all has been computed.
+        sources = [load.uri for load in workflow.of("load") if load.uri and not is_unfinished(load.uri, step.to)]
     targets = [resolve_target(source, step.to) for source in sources if source]
     return tuple(target for target in targets if not any(word in target for word in NO_RUN.values()))
 

@@ -6,6 +6,7 @@ import io
 import json
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ import pytest
 
 from mercury_core.cli import main
 from mercury_core.errors import WorkflowFileError
+from mercury_core.storage.records import Record
 from mercury_core.workflow import check_workflow, reach, run_workflow
 from tests.core import remote_parts
 from tests.core.remote_parts import ASKED, GONE, OBJECTS, SILENT, memory, store
@@ -140,6 +142,31 @@ def test_secrets_of_stores_are_masked() -> None:
 
 
 # --- the check ---
+
+
+def interrupt(source: str, target: str) -> None:
+    """Leave what a copy leaves that is interrupted when something has arrived."""
+    with suppress(KeyboardInterrupt), Record(source, target) as record:
+        record.useful()
+        raise KeyboardInterrupt
+
+
+def test_an_interrupted_copy_of_what_is_loaded_goes_on() -> None:
+    run(READ + FIT + SAVE + "copy: {to: mem://models/m}\n")
+    text = f"load: {{uri: mem://models/m, trusted: ['{P}:mean_format']}}\ncopy: {{to: mem://other/}}\n"
+    store("mem://other/m/mercury.json", OBJECTS["mem://models/m/mercury.json"][1])
+    assert "mem://other/m: it exists already" in faults(text)[0]
+    interrupt("mem://models/m", "mem://other/m")
+    result = run(text).steps[-1]["result"]
+    assert (result["files"], result["resumed"]) == (2, 1)
+    assert "mem://other/m: it exists already" in faults(text)[0]
+
+
+def test_an_interrupted_copy_of_what_is_saved_anew_is_refused_before_any_work() -> None:
+    text = READ + FIT + SAVE + "copy: {to: mem://models/m}\n"
+    store("mem://models/m/mercury.json", b"{}")
+    interrupt(str(Path("models/m").resolve()), "mem://models/m")
+    assert "mem://models/m: it exists already" in faults(text)[0]
 
 
 def test_everything_that_cannot_be_reached_is_said_at_once() -> None:
