@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     Task = Callable[[], None]
 
 _LINK = "Remove the link, or choose another target."
+_NO_DIRECTORY = "Choose another target, or overwrite='replace'."
 
 
 class Sender:
@@ -97,6 +98,8 @@ class DiskSender(Sender):
         single, replace = self._source.single, self._overwrite == "replace"
         if single is not None:
             if not self._skips(single, self._target):
+                if self._overwrite == "skip" and os.path.isdir(local_path(self._target)):  # noqa: PTH112
+                    raise StoreAccessError("write", self._target, "it is a directory", "Name a file in it.")
                 self._do([single], lambda item: partial(self._send_one, item, self._target))
         elif replace or not os.path.lexists(local_path(self._target)):
             self._stage(replace)
@@ -160,6 +163,8 @@ class DiskSender(Sender):
         """Write into a directory that is there the files that it lacks."""
         names, root = Names(self._target), os.path.realpath(local_path(self._target))
         store = cast("DirectoryStore", self._to)
+        if not os.path.isdir(root):  # noqa: PTH112
+            raise StoreAccessError("write", self._target, "it is no directory, and the source is one", _NO_DIRECTORY)
         store.make_directory(self._target)
         files: set[str] = set()
 

@@ -225,7 +225,7 @@ def test_skip_leaves_what_is_there(tree: Path, tmp_path: Path) -> None:
     assert (report.files, report.skipped) == (len(TREE) - 1, 1)
     assert "a.txt" not in report.checksums
     assert copy(tree / "a.txt", tmp_path / "old" / "a.txt", overwrite="skip").skipped == 1
-    with pytest.raises(ObjectExistsError):
+    with pytest.raises(StoreAccessError, match="it is a directory"):
         copy(tree / "a.txt", tmp_path / "old" / "a", overwrite="skip")
 
 
@@ -336,6 +336,17 @@ def test_what_was_written_is_read_again(tree: Path, tmp_path: Path, monkeypatch:
     with pytest.raises(VerificationError, match="expected what was written, found something else"):
         copy(tree, tmp_path / "copy")
     assert [path.name for path in tmp_path.iterdir()] == ["tree"]
+
+
+def test_a_file_and_a_directory_are_no_two_of_a_kind_to_skip(tree: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"old")
+    (tmp_path / "directory").mkdir()
+    with pytest.raises(StoreAccessError, match=r"/file: it is no directory, and the source is one\. Choose another"):
+        copy(tree, tmp_path / "file", overwrite="skip")
+    with pytest.raises(StoreAccessError, match=r"/directory: it is a directory\. Name a file in it"):
+        copy(tree / "a.txt", tmp_path / "directory", overwrite="skip")
+    assert (tmp_path / "file").read_bytes() == b"old"
+    assert list((tmp_path / "directory").iterdir()) == []
 
 
 # --- other stores ---
