@@ -357,7 +357,10 @@ class UriError(StorageError, ValueError):
 
     def __init__(self, uri: str, why: str, todo: str) -> None:
         self.uri = uri
-        super().__init__(f"Cannot use {uri!r} as a place: {why.rstrip('.')}. {todo}")
+        message = f"Cannot use {uri!r} as a place: {why.rstrip('.')}. {todo}"
+        # What stands where other URIs have a password is no part of any name here, and may be one all the same.
+        _, mark, password = uri.partition("://")[2].partition("/")[0].rpartition("@")[0].partition(":")
+        super().__init__(message.replace(f"{mark}{password}@", f"{mark}***@") if password else message)
 
 
 class VerificationError(StorageError):

@@ -112,3 +112,10 @@ def test_the_name_of_a_dot_is_that_of_its_directory(tmp_path: Path, monkeypatch:
     monkeypatch.chdir(tmp_path / "here" / "below")
     assert (name_of("."), name_of(".."), name_of("./x/")) == ("below", "here", "x")
     assert name_of("s3://bucket/") == ""
+
+
+def test_a_password_in_a_uri_is_not_shown() -> None:
+    error = UriError("s3://ada:p@ss@bucket/k", "'ada:p@ss@bucket' can be no bucket", "Write s3://BUCKET/KEY.")
+    assert "p@ss" not in str(error)
+    assert str(error).startswith("Cannot use 's3://ada:***@bucket/k' as a place: 'ada:***@bucket' can be no bucket.")
+    assert "x:y@z" in str(UriError("s3://bucket/x:y@z", "it is odd", ""))
