@@ -48,6 +48,8 @@ class Stores:
             if not hasattr(params, "keys"):
                 fault = f"The settings of {key!r} must map names of parameters to values: got {type(params).__name__}."
                 raise ArgumentsError("copy", key, [fault])
+            if _fits_nothing(key):
+                raise ArgumentsError("copy", str(key), [_fits_nothing(key)])
             self._settings[_normal(key)] = dict(params)
 
     def of(self, uri: Uri) -> Store:
@@ -86,6 +88,9 @@ def faults_of(settings: Mapping[Any, Any]) -> list[Fault]:
     found = []
     for key, params in settings.items():
         scheme = _normal(str(key)).partition("://")[0]
+        if _fits_nothing(key):
+            found.append(Fault((key,), _fits_nothing(key)))
+            continue
         try:
             provider = registry.resolve("copy", scheme)
         except MercuryError as error:
@@ -99,6 +104,14 @@ def faults_of(settings: Mapping[Any, Any]) -> list[Fault]:
             Fault((key, *fault.path), fault.message) for fault in parameters.check("copy", scheme, provider, params)
         ]
     return found
+
+
+def _fits_nothing(key: object) -> str:
+    """Why no URI begins with a key, whatever stores there are; nothing where one can."""
+    scheme = _normal(str(key)).partition("://")[0]
+    if scheme and ":" not in scheme and "/" not in scheme:
+        return ""
+    return f"{str(key)!r} begins no URI: write a scheme, as s3, or more of it, as s3://bucket."
 
 
 def _normal(key: str) -> str:

@@ -103,6 +103,7 @@ def test_parameters_of_stores(capsys: pytest.CaptureFixture[str]) -> None:
         (("mem", "max_concurrency=two"), "'max_concurrency' of 'mem' must be int"),
         (("mem", "concurrency=2"), "no parameter 'concurrency'"),
         (("mom", "a=2"), "No provider 'mom' for 'copy'"),
+        (("mem:/b", "a=2"), "'mem:/b' begins no URI"),
         (("mem", "endpoint_url"), "'endpoint_url' is not of the form key=value"),
         (("mem", "endpoint_url={a"), "endpoint_url: "),
     ):

@@ -9,7 +9,7 @@ import pytest
 from mercury_core import registry
 from mercury_core.builtin.disk import FileStore
 from mercury_core.errors import ArgumentsError, UnknownProviderError
-from mercury_core.storage.stores import Stores
+from mercury_core.storage.stores import Stores, faults_of
 
 
 class Bucket:
@@ -66,5 +66,9 @@ def test_wrong_settings() -> None:
         Stores({"bb": "region"})  # type: ignore[dict-item]
     with pytest.raises(ArgumentsError, match="Settings of stores map a scheme or a URI to parameters: got list"):
         Stores(["bb"])  # type: ignore[arg-type]
+    for key in ("bb:", "bb:/one", "bb/one", "", "://one"):
+        with pytest.raises(ArgumentsError, match=f"'{key}' begins no URI: write a scheme, as s3, or more of it"):
+            Stores({key: {}})
+        assert [fault.path for fault in faults_of({key: {}})] == [(key,)]
     with pytest.raises(UnknownProviderError, match="'bogus'"):
         Stores().of("bogus://x")
