@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager, suppress
 from threading import Lock
 
-from mercury_core.errors import ObjectChangedError, VerificationError
+from mercury_core.errors import MercuryError, ObjectChangedError, VerificationError
 from mercury_core.storage.checksums import Checksums
 from mercury_core.storage.reading import BLOCK, read_into
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
-    from mercury_core.contracts import ObjectInfo
+    from mercury_core.contracts import ObjectInfo, Store
     from mercury_core.storage.pool import Pool
     from mercury_core.storage.reading import Knowing
     from mercury_core.storage.watch import Watch
@@ -45,6 +46,22 @@ def confirm(
     expected = known("crc32c") if callable(known) else known["crc32c"]
     if (sums.size, sums.hex("crc32c")) != (size, expected):
         raise VerificationError(uri, f"crc32c {expected}", sums.hex("crc32c"))
+
+
+@contextmanager
+def removing(store: Store, uri: str) -> Iterator[None]:
+    """Remove an object that was not proven in the body: it was seen for a moment, and nobody shall find it later."""
+    try:
+        yield
+    except ObjectChangedError:
+        raise  # what is there is somebody else's
+    except VerificationError:
+        store.delete(uri)
+        raise
+    except BaseException:  # it may be whole; but the next copy may skip what is there
+        with suppress(MercuryError):
+            store.delete(uri)
+        raise
 
 
 def check_size(stored: ObjectInfo, size: int) -> None:

@@ -170,15 +170,19 @@ class Stream(io.RawIOBase):
     """
 
     def __init__(
-        self, reading: Reading, info: ObjectInfo, algorithms: Iterable[str], told: Callable[[int], None]
+        self, reading: Reading, info: ObjectInfo, told: Callable[[int], None], to: Knowing | None = None
     ) -> None:
-        """Open an object, and compute `algorithms`; the size of each block is told."""
+        """Open an object, and compute what proves it, also to the store `to`; the size of each block is told."""
         self._reading, self._info, self._told = reading, info, told
         self.size = info.size
-        proof = reading.best(info.checksums)
-        self._names = {"crc32c", *algorithms, *([proof] if proof else [])}
-        self.sums = Checksums(self._names, reading.crc)
+        self._to = to or reading
+        proofs = [reading.best(info.checksums), self._to.best(self._to.tells) if to else None]
+        self._names = {"crc32c", *(proof for proof in proofs if proof)}
+        self.sums = Checksums(self._names, self._crc)
         self._data = self._open()
+
+    def _crc(self, algorithm: str) -> Crc | None:
+        return self._reading.crc(algorithm) or self._to.crc(algorithm)
 
     def _open(self) -> BinaryIO:
         return self._reading.open(self._info)
@@ -200,7 +204,7 @@ class Stream(io.RawIOBase):
             return
         self._data.close()
         self._told(-self.sums.size)
-        self.sums = Checksums(self._names, self._reading.crc)
+        self.sums = Checksums(self._names, self._crc)
         self._data = self._open()
 
     def readable(self) -> bool:

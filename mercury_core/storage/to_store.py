@@ -8,7 +8,8 @@ from typing import BinaryIO, cast
 
 from mercury_core.contracts import CopyingStore, MultipartStore
 from mercury_core.errors import ObjectExistsError, StoreAccessError, UploadGoneError, VerificationError
-from mercury_core.storage.arriving import Sent, check_size, confirm
+from mercury_core.storage.ahead import Ahead
+from mercury_core.storage.arriving import Sent, check_size, confirm, removing
 from mercury_core.storage.checksums import CRC32C, shown
 from mercury_core.storage.reading import BLOCK, Knowing, Reading, Stream, computed
 from mercury_core.storage.uploads import Upload
@@ -85,8 +86,7 @@ class ToStore:
         return int(one, 16) if one and one == other and info.certain and found.certain else None
 
     def _compared(self, info: ObjectInfo, uri: str, found: ObjectInfo) -> int:
-        best = self._to.best([*found.checksums, *self._to.tells])
-        with Stream(self._from, self._from.certain(info), [best] if best else [], lambda _: self._pool.check()) as data:
+        with Stream(self._from, self._from.certain(info), lambda _: self._pool.check(), self._to) as data:
             buffer = memoryview(bytearray(BLOCK))
             while data.readinto(buffer):
                 pass
@@ -113,7 +113,7 @@ class ToStore:
         """Copy within the store. Where it tells no checksums, the sizes are compared, and the version was pinned."""
         with self._noting():
             made = store.copy(info.uri, uri, overwrite=overwrite, version=info.version)
-        with self._removing(uri):
+        with removing(self._to.store, uri):
             check_size(made, info.size)
             if not self._agree(info, made) and self._to.tells:
                 info, made = self._to.again(info), self._to.again(made)
@@ -148,8 +148,8 @@ class ToStore:
         return crc
 
     def _send_stream(self, info: ObjectInfo, uri: str, overwrite: bool, sent: Sent) -> int:
-        best = self._to.best(self._to.tells)
-        with Stream(self._from, info, [best] if best else [], sent.told) as data:
+        stream = Stream(self._from, info, sent.told, self._to)
+        with stream if self._from.local else Ahead(stream) as data:
             with self._noting():
                 stored = self._to.store.put(uri, cast("BinaryIO", data), overwrite=overwrite)
             self._confirm(stored, uri, info.size, data.sums.known)
@@ -159,7 +159,7 @@ class ToStore:
         self, stored: ObjectInfo, uri: str, size: int, known: Mapping[str, str] | Callable[[str], str | None]
     ) -> None:
         """Make sure that what the store has is what was sent; what is not is removed."""
-        with self._removing(uri):
+        with removing(self._to.store, uri):
             confirm(self._to, stored, uri, size, known)
 
     @contextmanager
@@ -168,12 +168,4 @@ class ToStore:
             yield
         except StoreAccessError:
             self._record.useful()  # it may be there all the same, and only the answer was lost
-            raise
-
-    @contextmanager
-    def _removing(self, uri: str) -> Iterator[None]:
-        try:
-            yield
-        except VerificationError:
-            self._to.store.delete(uri)  # it was seen for a moment; nobody shall find it later
             raise

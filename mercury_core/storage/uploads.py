@@ -5,7 +5,7 @@ from __future__ import annotations
 from threading import Condition
 
 from mercury_core.errors import ObjectExistsError, UploadGoneError, VerificationError
-from mercury_core.storage.arriving import confirm
+from mercury_core.storage.arriving import confirm, removing
 from mercury_core.storage.checksums import CRC32C, DIGESTS, Checksums, join, shown
 from mercury_core.storage.plan import identity_of
 from mercury_core.storage.pool import CancelledError
@@ -79,11 +79,8 @@ class Upload:
                 self._abort(self._upload)
             raise
         self._record.drop_upload(self._uri)
-        try:
+        with removing(self._to.store, self._uri):
             confirm(self._to, stored, self._uri, self._info.size, {"crc32c": crc32c})
-        except VerificationError:
-            self._to.store.delete(self._uri)
-            raise
         return crcs["crc32c"]
 
     def _begin(self, overwrite: bool) -> dict[int, Part]:
@@ -113,7 +110,7 @@ class Upload:
         if self._digest is None:
             self._pool.share(self._count, self._step, most=most, admit=self._admit)
             return
-        with Stream(self._from, self._info, (), lambda _: self._pool.check()) as self._stream:
+        with Stream(self._from, self._info, lambda _: self._pool.check()) as self._stream:
             self._pool.share(self._count, self._step, most=most, admit=self._admit)
 
     def _admit(self, number: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import threading
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,15 +13,19 @@ import pytest
 from mercury_core import registry
 from mercury_core.errors import ObjectChangedError, StoreAccessError, UriError, VerificationError
 from mercury_core.storage import copy
+from mercury_core.storage.records import Record
 from tests.core.storing import (
     SMALL,
     Parts,
+    Stop,
     Telling,
     Within,
     World,
     content,
+    failing,
     stores,
     tree_in,
+    well,
 )
 
 if TYPE_CHECKING:
@@ -202,3 +207,38 @@ def test_a_mark_that_was_skipped_stays_where_it_was(stores: Callable[..., World]
     assert (report.files, report.skipped) == (1, 1)
     assert one.contents("one://b/t/") == {"a/": b""}
     assert (told[-1].files, told[-1].files_total) == (1, 1)
+
+
+# --- what was not proven ---
+
+
+@pytest.mark.parametrize("large", [False, True])
+@pytest.mark.parametrize("abilities", [(), (Parts,)])
+def test_what_was_not_proven_is_not_skipped_later(
+    abilities: tuple[type, ...], large: bool, stores: Callable[..., World]
+) -> None:
+    one, two = stores("one", Telling), stores("two", *abilities)
+    one.fill({"one://b/t/x": LARGE if large else b"small"})
+    two.sent = lambda data: data[:-1] + b"!"
+    failing(two, "open", 0, StoreAccessError("read", "two://b/t/x", "the connection was lost"))
+    with pytest.raises(StoreAccessError, match="lost"):
+        copy("one://b/t", "two://b/t")
+    assert two.contents() == {}
+    well(two)
+    two.sent = bytes
+    assert copy("one://b/t", "two://b/t", overwrite="skip").skipped == 0
+    assert two.contents("two://b/t/") == one.contents("one://b/t/")
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_checksum_that_only_the_target_knows(again: bool, stores: Callable[..., World]) -> None:
+    one, two = stores("one"), stores("two", Telling, tells=("crc64odd",))
+    one.fill({"one://b/t/x": LARGE, "one://b/t/y": b"small"})
+    if again:
+        two.fill({"two://b/t/x": LARGE, "two://b/t/y": b"small"})
+        with suppress(Stop), Record("one://b/t", "two://b/t") as record:
+            record.useful()
+            raise Stop
+    assert copy("one://b/t", "two://b/t").files == 2
+    assert two.contents("two://b/t/") == one.contents("one://b/t/")
+    assert two.calls["open"] == 0
