@@ -25,7 +25,7 @@ from mercury_core.errors import (
 )
 from mercury_core.storage.checksums import crc_of, join as join_crcs
 from mercury_core.storage.uri import join
-from mercury_core.testing.stores_setup import StoreSetup, content, plain_crc
+from mercury_core.testing.stores_setup import StoreSetup, assert_same, content, plain_crc
 from mercury_core.testing.suite import needs
 
 
@@ -69,7 +69,8 @@ class AbilityTests(StoreSetup, is_suite=True):
             source, target = join(base, name), join(base, f"copies/{name}")
             self.raw_put(source, data)
             info = store.copy(source, target, overwrite=False, version=store.stat(source).version)
-            assert self.raw_get(target) == self.raw_get(source) == data
+            assert_same(self.raw_get(target), data)
+            assert_same(self.raw_get(source), data)
             self.check_info(store, info, target, data)
             assert info.version == store.stat(target).version
 

@@ -9,7 +9,7 @@ import pytest
 
 from mercury_core.errors import ObjectExistsError
 from mercury_core.storage.uri import join
-from mercury_core.testing.stores_setup import StoreSetup, content, crc32c
+from mercury_core.testing.stores_setup import StoreSetup, assert_same, content, crc32c
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,7 +40,7 @@ class CopyTests(StoreSetup, is_suite=True):
         there = self.copied(f"{tmp_path}/here.bin", join(base, "folder/there.bin"))
         assert (there.files, there.bytes, there.skipped) == (1, len(data), 0)
         assert list(there.checksums.values()) == [f"crc32c:{crc32c(data)}"]
-        assert self.raw_get(join(base, "folder/there.bin")) == data
+        assert_same(self.raw_get(join(base, "folder/there.bin")), data)
         back = self.copied(join(base, "folder/there.bin"), f"{tmp_path}/back.bin")
         assert list(back.checksums.values()) == [f"crc32c:{crc32c(data)}"]
         assert (tmp_path / "back.bin").read_bytes() == data
@@ -52,7 +52,7 @@ class CopyTests(StoreSetup, is_suite=True):
         assert (there.files, there.bytes) == (len(TREE), sum(map(len, TREE.values())))
         assert self.names(base) == sorted(f"there/{name}" for name in TREE)
         for name, data in TREE.items():
-            assert self.raw_get(join(base, f"there/{name}")) == data
+            assert_same(self.raw_get(join(base, f"there/{name}")), data)
         back = self.copied(join(base, "there"), f"{tmp_path}/back")
         assert (back.files, back.checksums) == (len(TREE), there.checksums)
         assert read(tmp_path / "back") == TREE
@@ -64,7 +64,7 @@ class CopyTests(StoreSetup, is_suite=True):
         self.copied(join(base, "one"), join(base, "other"))
         assert self.names(base) == sorted(f"{top}/{name}" for top in ("one", "other") for name in TREE)
         for name, data in TREE.items():
-            assert self.raw_get(join(base, f"other/{name}")) == data
+            assert_same(self.raw_get(join(base, f"other/{name}")), data)
 
     def test_what_exists_is_treated_as_asked(self, base: str, tmp_path: Path) -> None:
         write(tmp_path / "here", {"a": b"new", "b": b"new"})

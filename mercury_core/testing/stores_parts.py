@@ -9,7 +9,7 @@ import pytest
 from mercury_core.contracts import ConditionalStore, MultipartStore
 from mercury_core.errors import ObjectExistsError, ObjectNotFoundError, UploadGoneError, VerificationError
 from mercury_core.storage.uri import join
-from mercury_core.testing.stores_setup import StoreSetup, at_once, checksum, content, crc32c
+from mercury_core.testing.stores_setup import StoreSetup, assert_same, at_once, checksum, content, crc32c
 from mercury_core.testing.suite import needs
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class PartsTests(StoreSetup, is_suite=True):
         with pytest.raises(ObjectNotFoundError):
             store.stat(uri)
         info = store.finish(uri, upload, parts, overwrite=False, crc32c=crc32c(data))
-        assert self.raw_get(uri) == data
+        assert_same(self.raw_get(uri), data)
         self.check_info(store, info, uri, data)
         self.check_info(store, found := store.stat(uri), uri, data)
         assert info.version == found.version
@@ -66,7 +66,7 @@ class PartsTests(StoreSetup, is_suite=True):
         store.put_part(uri, upload, 0, memoryview(first))
         parts = self.send(store, uri, upload, data)
         store.finish(uri, upload, parts, overwrite=False, crc32c=crc32c(data))
-        assert self.raw_get(uri) == data
+        assert_same(self.raw_get(uri), data)
 
     @needs(MultipartStore)
     def test_another_process_goes_on_with_an_upload(self, base: str) -> None:
@@ -82,7 +82,7 @@ class PartsTests(StoreSetup, is_suite=True):
         third = self.make_store()
         self.check_arrived(third, third.parts(uri, upload), blocks)
         third.finish(uri, upload, [arrived, *others], overwrite=False, crc32c=crc32c(data))
-        assert self.raw_get(uri) == data
+        assert_same(self.raw_get(uri), data)
 
     @needs(MultipartStore)
     def test_an_upload_that_was_aborted_is_gone(self, store: Any, base: str) -> None:
@@ -111,7 +111,7 @@ class PartsTests(StoreSetup, is_suite=True):
         sent = [self.send(store, uri, upload, data, first=0) for upload, data in zip(uploads, versions, strict=True)]
         for upload, data, parts in zip(uploads, versions, sent, strict=True):
             store.finish(uri, upload, parts, overwrite=True, crc32c=crc32c(data))
-            assert self.raw_get(uri) == data
+            assert_same(self.raw_get(uri), data)
 
     @needs(MultipartStore)
     def test_finish_replaces_only_where_it_is_told_to(self, store: Any, base: str) -> None:
@@ -128,7 +128,7 @@ class PartsTests(StoreSetup, is_suite=True):
         parts = self.send(store, uri, upload, data)
         assert self.raw_get(uri) == b"somebody else's"
         store.finish(uri, upload, parts, overwrite=True, crc32c=crc32c(data))
-        assert self.raw_get(uri) == data
+        assert_same(self.raw_get(uri), data)
         assert list(self.raw_leftovers(base)) == []
 
     @needs(MultipartStore, ConditionalStore)
@@ -147,7 +147,7 @@ class PartsTests(StoreSetup, is_suite=True):
         won = [result for result in results if isinstance(result, int)]
         assert len(won) == 1, f"{len(won)} of {len(versions)} were told that they created {uri}"
         assert all(isinstance(result, (int, ObjectExistsError)) for result in results), results
-        assert self.raw_get(uri) == versions[won[0]]
+        assert_same(self.raw_get(uri), versions[won[0]])
 
     @needs(MultipartStore)
     def test_what_is_not_what_was_sent_is_not_published(self, store: Any, base: str) -> None:
@@ -169,7 +169,7 @@ class PartsTests(StoreSetup, is_suite=True):
             upload = store.begin(uri, len(data), overwrite=False)
             parts = self.send(store, uri, upload, data)
             store.finish(uri, upload, parts, overwrite=False, crc32c=crc32c(data))
-            assert self.raw_get(uri) == data
+            assert_same(self.raw_get(uri), data)
 
     # --- helpers ---
 

@@ -10,7 +10,7 @@ import pytest
 
 from mercury_core.errors import ObjectChangedError, ObjectNotFoundError, StoreAccessError
 from mercury_core.storage.uri import join
-from mercury_core.testing.stores_setup import ABILITIES, StoreSetup, at_once, content, files_in, has
+from mercury_core.testing.stores_setup import ABILITIES, StoreSetup, assert_same, at_once, content, files_in, has
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -131,7 +131,7 @@ class ReadingTests(StoreSetup, is_suite=True):
     def test_open_reads_ranges(self, store: Any, base: str, start: int, end: int | None) -> None:
         self.raw_put(uri := join(base, "a"), data := content(SIZE))
         with store.open(uri, start, end) as file:
-            assert file.read() == data[start:end]
+            assert_same(file.read(), data[start:end])
 
     def test_open_of_an_empty_object(self, store: Any, base: str) -> None:
         self.raw_put(uri := join(base, "a"), b"")
@@ -152,7 +152,7 @@ class ReadingTests(StoreSetup, is_suite=True):
         assert file.read(1) == data[:1]
         file.close()
         file.close()
-        assert self.raw_get(uri) == data
+        assert_same(self.raw_get(uri), data)
 
     def test_open_of_nothing(self, store: Any, base: str) -> None:
         self.fill(base, ["folder/a"])
@@ -203,13 +203,13 @@ class ReadingTests(StoreSetup, is_suite=True):
         for each, data in made.items():
             self.check_info(store, store.stat(join(base, each)), join(base, each), data)
             with store.open(join(base, each), 2) as file:
-                assert file.read() == data[2:]
+                assert_same(file.read(), data[2:])
 
     def test_names_that_look_the_same_are_two(self, store: Any, base: str) -> None:
         made = self.fill(base, [AWKWARD["composed"], AWKWARD["decomposed"], "cafe"])
         for name, data in made.items():
             with store.open(join(base, name)) as file:
-                assert file.read() == data
+                assert_same(file.read(), data)
         assert len(list(store.list(base))) == 3
 
     def test_one_store_is_read_by_many_threads(self, store: Any, base: str, tmp_path: Path) -> None:
@@ -222,7 +222,7 @@ class ReadingTests(StoreSetup, is_suite=True):
             for _ in range(3):
                 self.check_info(store, store.stat(uri), uri, data)
                 with store.open(uri, place, 90_000) as file:
-                    assert file.read() == data[place:90_000]
+                    assert_same(file.read(), data[place:90_000])
                 store.get(uri, tmp_path / str(place))
                 assert (tmp_path / str(place)).read_bytes() == data
                 assert len(list(store.list(base))) == 8

@@ -206,6 +206,18 @@ def files_in(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
+def assert_same(found: bytes | None, expected: bytes | None) -> None:
+    """Compare contents; an `assert` on large ones would spend minutes on showing how they differ."""
+    if found == expected:
+        return
+    if found is None or expected is None:
+        there, wanted = ("nothing" if content is None else f"{len(content)} bytes" for content in (found, expected))
+        raise AssertionError(f"{there} there, expected {wanted}")
+    differs = (place for place, (one, other) in enumerate(zip(found, expected, strict=False)) if one != other)
+    first = next(differs, min(len(found), len(expected)))
+    raise AssertionError(f"{len(found)} bytes, expected {len(expected)}; they differ from byte {first} on")
+
+
 def at_once(work: Callable[[int], Any], count: int = 8) -> list[Any]:
     """Call ``work(0)``, ``work(1)`` … at the same time; what each gave back, or raised."""
     import threading

@@ -11,7 +11,7 @@ from mercury_core.contracts import ConditionalStore
 from mercury_core.errors import ObjectExistsError, StoreAccessError
 from mercury_core.storage.uri import join
 from mercury_core.testing.stores_reading import AWKWARD
-from mercury_core.testing.stores_setup import Piecemeal, ReaderFailedError, StoreSetup, at_once, content
+from mercury_core.testing.stores_setup import Piecemeal, ReaderFailedError, StoreSetup, assert_same, at_once, content
 from mercury_core.testing.suite import needs
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class WritingTests(StoreSetup, is_suite=True):
         for name, data in (("a", content(100_000)), ("folder/deep/b", b"x"), ("empty", b"")):
             uri = join(base, name)
             info = store.put(uri, io.BytesIO(data))
-            assert self.raw_get(uri) == data
+            assert_same(self.raw_get(uri), data)
             self.check_info(store, info, uri, data)
             assert info.version == store.stat(uri).version
         assert self.names(base) == ["a", "empty", "folder/deep/b"]
@@ -50,7 +50,7 @@ class WritingTests(StoreSetup, is_suite=True):
         data = content(self.large)
         with io.BufferedReader(Piecemeal(data)) as stream:
             info = store.put(join(base, "a"), stream)
-        assert self.raw_get(join(base, "a")) == data
+        assert_same(self.raw_get(join(base, "a")), data)
         self.check_info(store, info, join(base, "a"), data)
         assert list(self.raw_leftovers(base)) == []
 
@@ -65,7 +65,7 @@ class WritingTests(StoreSetup, is_suite=True):
                 pytest.raises(ReaderFailedError),
             ):
                 store.put(uri, stream, overwrite=old is not None)
-            assert self.raw_get(uri) == old
+            assert_same(self.raw_get(uri), old)
             assert self.names(base) == ([] if old is None else ["a"])
             assert list(self.raw_leftovers(base)) == []
 
@@ -75,7 +75,7 @@ class WritingTests(StoreSetup, is_suite=True):
             uri = join(base, each)
             info = store.put(uri, io.BytesIO(data := each.encode()))
             self.check_info(store, info, uri, data)
-            assert self.raw_get(uri) == data
+            assert_same(self.raw_get(uri), data)
         assert self.names(base) == sorted([name, f"{name}.d/{name}"])
         for each in (name, f"{name}.d/{name}"):
             store.delete(join(base, each))
@@ -113,7 +113,7 @@ class WritingTests(StoreSetup, is_suite=True):
         uri = join(base, "a")
         for data in (b"one", b"two"):
             store.put(uri, io.BytesIO(data))
-            assert self.raw_get(uri) == data
+            assert_same(self.raw_get(uri), data)
             store.delete(uri)
             assert self.raw_get(uri) is None
 
@@ -127,7 +127,7 @@ class WritingTests(StoreSetup, is_suite=True):
         assert at_once(work) == [None] * 8
         assert self.names(base) == [f"{place}/{turn}" for place in range(8) for turn in (1, 2)]
         for place in range(8):
-            assert self.raw_get(join(base, f"{place}/2")) == content(50_000, place * 3 + 2)
+            assert_same(self.raw_get(join(base, f"{place}/2")), content(50_000, place * 3 + 2))
 
     def test_writers_of_one_object_leave_one_whole(self, store: Any, base: str) -> None:
         uri = join(base, "a")
