@@ -89,6 +89,17 @@ class Record:
         """Note that an upload is finished, or was aborted."""
         self._write(["gone", uri])
 
+    def abort_uploads(self, store: Store) -> None:
+        """Abort the uploads that nobody needs any more, since all has come another way."""
+        for uri, (upload, _, _) in dict(self._uploads).items():
+            try:
+                if isinstance(store, MultipartStore):
+                    store.abort(uri, upload)
+            except MercuryError as error:  # the copy is done
+                _log.warning("An unfinished upload could not be removed: %s", error)
+            else:
+                self.drop_upload(uri)
+
     def useful(self) -> None:
         """Note that something is at the target, with which another copy could go on."""
         self._useful = True

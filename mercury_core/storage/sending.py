@@ -213,6 +213,7 @@ class StoreSender(Sender):
             elif not self._skips(single, self._target):
                 found = self._found(self._target) if record.begun and self._overwrite == "error" else None
                 self._do([single], lambda item: self._task(item, self._target, found))
+            record.abort_uploads(self._to)
 
     def _send_tree(self, record: records.Record) -> None:
         if self._overwrite == "replace" and not name_of(self._target):

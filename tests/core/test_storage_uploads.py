@@ -182,6 +182,25 @@ def old(tmp_path: Path) -> Path:
     return record
 
 
+@pytest.mark.parametrize("refused", [False, True])
+def test_an_upload_of_what_came_another_way_is_removed(
+    refused: bool, stores: Callable[..., World], caplog: pytest.LogCaptureFixture
+) -> None:
+    one, two = stores("one", Telling), stores("two", Telling, Parts)
+    one.fill({"one://b/t/x": LARGE})
+    failing(two, "put_part", 3)
+    with pytest.raises(Stop):
+        copy("one://b/t", "two://b/t")
+    well(two)
+    one.fill({"one://b/t/x": b"small by now"})
+    if refused:
+        failing(two, "abort", 0, StoreAccessError("delete", "two://b/t/x", "permission denied"))
+    copy("one://b/t", "two://b/t")
+    assert two.contents() == {"two://b/t/x": b"small by now"}
+    assert len(two.uploads) == refused
+    assert ("An unfinished upload could not be removed: Cannot delete two://b/t/x" in caplog.text) == refused
+
+
 def test_old_uploads_are_removed_by_the_next_copy(stores: Callable[..., World], tmp_path: Path) -> None:
     one, two = begun(stores, "parts")
     record = old(tmp_path)
