@@ -269,16 +269,19 @@ def _entries(path: str, prefix: str, uri: str) -> Iterator[tuple[str, str, bool]
     """What is in a directory, in order: names below `uri`, paths, and whether each is a directory."""
     from mercury_core.storage.slots import PREFIX
 
-    named = []
     try:
         with os.scandir(path) as entries:
-            for entry in entries:
-                name = entry.name
-                if not name.startswith(PREFIX):
-                    is_directory = entry.is_dir()
-                    # A directory sorts as its children will: with the slash.
-                    named.append((os.fsencode(f"{name}/" if is_directory else name), name, is_directory))
+            found = [entry for entry in entries if not entry.name.startswith(PREFIX)]
     except OSError as error:
         raise _refusal(error, "list", join(uri, prefix)) from error
+    named = []
+    for entry in found:
+        name = entry.name
+        try:
+            is_directory = entry.is_dir()
+        except OSError as error:
+            raise _refusal(error, "read", join(uri, prefix + name)) from error
+        # A directory sorts as its children will: with the slash.
+        named.append((os.fsencode(f"{name}/" if is_directory else name), name, is_directory))
     named.sort()
     return ((prefix + name, f"{path}{os.sep}{name}", is_directory) for _, name, is_directory in named)

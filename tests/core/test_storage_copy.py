@@ -177,7 +177,7 @@ def test_links_in_a_circle_or_to_nothing_and_pipes_are_refused(tree: Path, tmp_p
         copy(tree, tmp_path / "copy")
     (tree / "odd").unlink()
     (tree / "odd").symlink_to("odd")
-    with pytest.raises(StoreAccessError, match="its symbolic links lead in a circle"):
+    with pytest.raises(StoreAccessError, match=r"Cannot read .*/tree/\w+: its symbolic links lead in a circle"):
         copy(tree, tmp_path / "copy")
     (tree / "odd").unlink()
     os.mkfifo(tree / "odd")
