@@ -161,7 +161,7 @@ def resolve_target(source: Uri, target: Uri) -> str:
         ('s3://bucket/m', 's3://bucket/models/m')
     """
     text = os.fspath(target)
-    if not text.endswith("/"):
+    if not text.endswith("/") or text.endswith("://"):  # without a bucket, the name would become one
         return text
     name = name_of(source)
     if not name or (name in (".", "..") and not is_remote(text)):

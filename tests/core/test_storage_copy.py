@@ -24,6 +24,7 @@ from mercury_core.errors import (
 from mercury_core.storage import CopyProgress, copy
 from mercury_core.storage.atomic import is_temporary
 from mercury_core.storage.checksums import CRC32C
+from mercury_core.storage.copying import resolve_target
 from mercury_core.storage.uri import name_of
 
 if TYPE_CHECKING:
@@ -373,6 +374,7 @@ def test_a_bucket_is_a_tree_as_any_other(tree: Path, tmp_path: Path, memory: dic
         copy(tree / "a.txt", "mem://bucket")
     with pytest.raises(ObjectNotFoundError):
         copy("mem://empty", tmp_path / "none")
+    assert resolve_target(tree, "mem://") == "mem://"  # and not a bucket that has the name of the tree
 
 
 def test_what_exists_in_another_store(tree: Path, memory: dict[str, bytes]) -> None:
