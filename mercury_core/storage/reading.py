@@ -179,6 +179,7 @@ class Stream(io.RawIOBase):
         proofs = [reading.best(info.checksums), self._to.best(self._to.tells) if to else None]
         self._names = {"crc32c", *(proof for proof in proofs if proof)}
         self.sums = Checksums(self._names, self._crc)
+        self._data: BinaryIO = io.BytesIO()  # something to close, if there is nothing to open
         self._data = self._open()
 
     def _crc(self, algorithm: str) -> Crc | None:
