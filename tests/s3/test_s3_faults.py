@@ -183,11 +183,12 @@ def test_it_waits_as_long_as_it_is_asked_to(
     make: Any, proxy: FaultProxy, base: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waits: list[float] = []
-    monkeypatch.setattr("mercury_s3.service.time.sleep", waits.append)
+    monkeypatch.setattr("mercury_core.storage.http.tries.time.sleep", waits.append)
     proxy.fail(Answer(503, xml("SlowDown"), {"Retry-After": "7"}), method="HEAD")
     with pytest.raises(ObjectNotFoundError):
         make(endpoint_url=proxy.url).stat(f"{base}/a")
-    assert waits == [7.0]
+    assert len(waits) == 1
+    assert 7.0 <= waits[0] <= 7.1  # with a bit more, so that not all come back together
 
 
 # --- parts ---

@@ -3,6 +3,8 @@
 - `channels`: connections that are kept, and requests over them, with TLS and through proxies.
 - `messages`: answers as they arrive.
 - `answers`: what came back, or did not.
+- `tries`: trying again, with waits and a deadline.
+- `reading`: content that goes on where a connection was cut, and whole objects as files.
 
 A plugin says what differs: addresses, credentials, the requests and how its service words errors.
 """

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
-from typing import Any
 
 from mercury_core.storage.http import answers
 
@@ -13,68 +11,22 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mercury_core.storage.http.answers import LostError
-    from mercury_core.storage.http.messages import Response
 
 #: As errors name it.
 SERVICE = "Google Cloud Storage"
-_TRANSIENT = frozenset({408, 429, 500, 502, 503, 504})
 #: Refusals (403) that mean too many requests.
 _THROTTLED = frozenset({"rateLimitExceeded", "userRateLimitExceeded", "concurrentLimitExceeded"})
 _NO_BUCKET = "The specified bucket does not exist."  # as the service says it
 _LONGEST_MESSAGE = 400  # characters that are shown of what the service says
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """An answer that is none of an error.
-
-    Attributes:
-        status: Of HTTP; 308 for a session that goes on.
-        headers: By name in lower case.
-        data: The JSON document in it.
-        content: What an object holds, not yet read.
-    """
-
-    status: int
-    headers: Mapping[str, str]
-    data: Mapping[str, Any] = field(default_factory=dict)
-    content: Response | None = None
-
-
-class RefusedError(Exception):
-    """The service answered with an error.
-
-    Attributes:
-        status: Of HTTP.
-        reason: As the service names it: ``notFound``, ``conditionNotMet``; nothing where it names none.
-        message: What it says.
-        headers: By name in lower case.
-        after_loss: Whether an earlier try may have been done, though its answer did not arrive.
-        tries: How often it was tried.
-        seconds: And how long.
-    """
-
-    def __init__(self, status: int, reason: str, message: str, headers: Mapping[str, str]) -> None:
-        super().__init__(f"{status} {reason}")
-        self.status, self.reason, self.message, self.headers = status, reason, message, headers
-        self.after_loss = False
-        self.tries, self.seconds = 1, 0.0
-
-    @property
-    def transient(self) -> bool:
-        """Whether trying again may help."""
-        return self.status in _TRANSIENT or self.throttled
+class RefusedError(answers.RefusedError):
+    """The service answered with an error; its code is nothing where it names none."""
 
     @property
     def throttled(self) -> bool:
         """Whether it asks for fewer requests."""
-        return self.status == 429 or self.reason in _THROTTLED
-
-    @property
-    def retry_after(self) -> float | None:
-        """Seconds to wait that the service asks for; dates are not understood."""
-        value = self.headers.get("retry-after", "")
-        return float(value) if value.isdigit() else None
+        return self.status == 429 or self.code in _THROTTLED
 
     @property
     def no_bucket(self) -> bool:

@@ -79,11 +79,11 @@ def _reason(error: RefusedError, action: str, uri: str, settings: Settings) -> t
         tried = f"and still did after {error.tries} tries in {error.seconds:.0f} s"
         todo = "Try later, with a smaller max_concurrency or a larger deadline."
         return f"the service asks for fewer requests, {tried}", todo
-    if "requester pays" in message.lower() or error.reason == "userProjectMissing":
+    if "requester pays" in message.lower() or error.code == "userProjectMissing":
         return "whoever reads the bucket pays for it, and no project was named", "Set user_project to one that may pay."
-    if "billing" in message.lower() or error.reason in ("accountDisabled", "billingNotEnabled"):
+    if "billing" in message.lower() or error.code in ("accountDisabled", "billingNotEnabled"):
         return f"the project has no billing account that works{said}", "Look at the billing of that project."
-    if error.reason in ("accessNotConfigured", "SERVICE_DISABLED"):
+    if error.code in ("accessNotConfigured", "SERVICE_DISABLED"):
         return (
             f"the API is not enabled in the project{said}",
             "Enable it (`gcloud services enable storage.googleapis.com`).",
@@ -97,7 +97,7 @@ def _reason(error: RefusedError, action: str, uri: str, settings: Settings) -> t
     if status >= 500 or status == 408:
         tried = f"after {error.tries} tries in {error.seconds:.0f} s"
         return f"the service failed ({status}), also {tried}", "Try later; look whether the service is well."
-    code = f"{status} {error.reason}".rstrip()
+    code = f"{status} {error.code}".rstrip()
     return f"the service refused it ({code}){said}", "Look at the parameters of the store, and at the name."
 
 

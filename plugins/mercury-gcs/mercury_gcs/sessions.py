@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from mercury_core.contracts import ObjectInfo
-    from mercury_gcs.answers import Answer
+    from mercury_core.storage.http.answers import Answer
     from mercury_gcs.places import Place
     from mercury_gcs.service import Service
 

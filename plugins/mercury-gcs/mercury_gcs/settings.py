@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass, field
 
 from mercury_core.contracts import Fault
+from mercury_core.storage.http.tries import Tries
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,6 +52,10 @@ class Settings:
         address = self.address
         emulated = not self.endpoint and address is not None
         return self.anonymous or emulated or (address is not None and address.startswith("http://"))
+
+    def tries(self) -> Tries:
+        """Those of one request, which begin now."""
+        return Tries(self.max_attempts, self.deadline, self.patience)
 
     def reading(self) -> dict[str, str]:
         """What every request says, in its query."""

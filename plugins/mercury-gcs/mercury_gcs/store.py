@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from mercury_core.errors import ArgumentsError, UploadGoneError
 from mercury_gcs import checksums, objects
 from mercury_gcs.places import place_of, prefix_of
+from mercury_gcs.reading import fetch, reader
 from mercury_gcs.refusals import translated
 from mercury_gcs.service import Service
 from mercury_gcs.settings import Settings, faults
@@ -115,8 +116,6 @@ class GCSStore:
             ObjectChangedError: It has another version by now.
             StoreAccessError: It may not be read.
         """
-        from mercury_gcs.reading import reader
-
         return reader(self._service, place_of(uri), start, end, version)
 
     def put(self, uri: str, data: BinaryIO, *, overwrite: bool = False) -> ObjectInfo:
@@ -144,8 +143,6 @@ class GCSStore:
             StoreAccessError: It may not be read, or the file not be written.
             VerificationError: What arrived is not what the service says of the object.
         """
-        from mercury_gcs.reading import fetch
-
         fetch(self._service, place_of(uri), path)
 
     def delete(self, uri: str) -> None:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
-from mercury_core.storage.http.answers import LostError
-from mercury_gcs.answers import Answer, RefusedError, refused_by
+from mercury_core.storage.http.answers import Answer, LostError
+from mercury_gcs.answers import RefusedError, refused_by
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

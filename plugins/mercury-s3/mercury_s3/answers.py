@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any, Protocol
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from mercury_core.storage.http import answers
 
 #: As errors name it.
 SERVICE = "an S3 service"
@@ -36,59 +31,14 @@ _EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequ
 _ELSEWHERE = frozenset({"PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException"})
 
 
-class Body(Protocol):
-    """What an object holds, as it arrives."""
-
-    def readinto(self, buffer: memoryview, /) -> int:
-        """Read at most as much as fits; 0 at the end.
-
-        Raises:
-            LostError: It broke off.
-        """
-        ...
-
-    def close(self) -> None:
-        """Stop reading."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """An answer that is none of an error.
+class RefusedError(answers.RefusedError):
+    """The service answered with an error; its code is the status where it names none.
 
     Attributes:
-        headers: By name in lower case.
-        data: What was in it, in boto3's words.
-        body: The content of an object, not yet read.
-        status: Of HTTP.
+        named_region: Where the bucket is, as the answer says.
     """
 
-    headers: Mapping[str, str]
-    data: Mapping[str, Any] = field(default_factory=dict)
-    body: Body | None = None
-    status: int = 200
-
-
-class RefusedError(Exception):
-    """The service answered with an error.
-
-    Attributes:
-        status: Of HTTP.
-        code: As S3 names it; the status where it names none.
-        message: What it says.
-        headers: By name in lower case.
-        after_loss: Whether an earlier try may have been done, though its answer did not arrive.
-        tries: How often it was tried.
-        seconds: And how long.
-    """
-
-    def __init__(self, status: int, code: str, message: str = "", headers: Mapping[str, str] | None = None) -> None:
-        super().__init__(f"{status} {code}")
-        self.status, self.code, self.message = status, code, message
-        self.headers = headers or {}
-        self.after_loss = False
-        self.tries, self.seconds = 1, 0.0
-        self.named_region: str | None = None
+    named_region: str | None = None
 
     @property
     def transient(self) -> bool:
@@ -113,7 +63,6 @@ class RefusedError(Exception):
         return None
 
     @property
-    def retry_after(self) -> float | None:
-        """Seconds to wait that the service asks for; dates are not understood."""
-        value = self.headers.get("retry-after", "")
-        return float(value) if value.isdigit() else None
+    def no_bucket(self) -> bool:
+        """Whether it says that there is no such bucket."""
+        return self.code == "NoSuchBucket"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from mercury_core.errors import ObjectExistsError
-from mercury_core.storage.http.answers import LostError
-from mercury_s3.answers import Answer, RefusedError
+from mercury_core.storage.http.answers import Answer, LostError
+from mercury_s3.answers import RefusedError
 from mercury_s3.listing import exists
 
 TYPE_CHECKING = False

@@ -8,7 +8,7 @@ from typing import Any
 from mercury_core.contracts import ObjectInfo, Part
 from mercury_core.errors import ObjectChangedError, ObjectExistsError, ObjectNotFoundError, VerificationError
 from mercury_s3 import checksums, multipart
-from mercury_s3.answers import Answer, RefusedError
+from mercury_s3.answers import RefusedError
 from mercury_s3.conditions import create
 from mercury_s3.connections import speaks_otherwise
 from mercury_s3.listing import exists, head, info_of
@@ -18,6 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from mercury_core.storage.http.answers import Answer
     from mercury_s3.places import Place
     from mercury_s3.service import Service
 

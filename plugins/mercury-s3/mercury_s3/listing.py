@@ -15,7 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from mercury_s3.answers import Answer
+    from mercury_core.storage.http.answers import Answer
     from mercury_s3.service import Service
 
     _Entry = tuple[str, Mapping[str, Any] | None]

@@ -13,8 +13,8 @@ from datetime import UTC, datetime, timedelta
 from threading import Lock
 from typing import Any
 
-from mercury_core.storage.http.answers import LostError
-from mercury_s3.answers import Answer, RefusedError
+from mercury_core.storage.http.answers import Answer, LostError
+from mercury_s3.answers import RefusedError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -120,13 +120,13 @@ class Rapid:
 
         mode: Any = "create" if "IfNoneMatch" in params else "overwrite"
         result = obstore.put(self._store(place.bucket), place.key, body, mode=mode, use_multipart=False)
-        return Answer({"etag": result["e_tag"] or ""})
+        return Answer(200, {"etag": result["e_tag"] or ""})
 
     def _head(self, place: Place) -> Answer:
         import obstore
 
         meta = obstore.head(self._store(place.bucket), place.key)
-        return Answer({"content-length": str(meta["size"]), "etag": meta["e_tag"] or ""})
+        return Answer(200, {"content-length": str(meta["size"]), "etag": meta["e_tag"] or ""})
 
     def _get(self, place: Place, params: Mapping[str, Any]) -> Answer | None:
         import obstore
@@ -137,7 +137,7 @@ class Rapid:
         if meta["size"] > LARGEST:
             return None
         headers = {"content-length": str(meta["size"]), "etag": meta["e_tag"] or ""}
-        return Answer(headers, {}, _Content(result.buffer()))
+        return Answer(200, headers, {}, _Content(result.buffer()))
 
     def _store(self, bucket: str) -> Any:
         key = (bucket, self._connections.generation)

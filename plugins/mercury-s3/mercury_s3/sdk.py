@@ -6,14 +6,14 @@ import io
 import re
 from typing import Any
 
-from mercury_core.storage.http.answers import LostError, not_an_answer
-from mercury_s3.answers import SERVICE, Answer, RefusedError
+from mercury_core.storage.http.answers import Answer, LostError, not_an_answer
+from mercury_s3.answers import SERVICE, RefusedError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mercury_s3.answers import Body
+    from mercury_core.storage.http.answers import Body
     from mercury_s3.connections import Connections
     from mercury_s3.places import Place
 
@@ -75,7 +75,7 @@ class Sdk:
         meta = said.pop("ResponseMetadata", {})
         stream = said.pop("Body", None)
         content: Body | None = _Content(stream) if stream is not None else None
-        return Answer(meta.get("HTTPHeaders", {}), said, content, meta.get("HTTPStatusCode", 200))
+        return Answer(meta.get("HTTPStatusCode", 200), meta.get("HTTPHeaders", {}), said, content)
 
 
 class _Content:

@@ -3,82 +3,29 @@
 from __future__ import annotations
 
 import os
-import random
-import time
 from typing import Any
 
-from mercury_core.storage.http.answers import LostError
-from mercury_s3.answers import Answer, RefusedError
+from mercury_core.storage.http.answers import Answer, LostError
+from mercury_s3.answers import RefusedError
 from mercury_s3.connections import Connections, speaks_otherwise
 from mercury_s3.environment import is_aws
 from mercury_s3.places import Place
 from mercury_s3.rapid import Rapid
 from mercury_s3.sdk import Sdk
-from mercury_s3.wire import Wire
+from mercury_s3.wire import SLOW, Wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeVar
 
+    from mercury_core.storage.http import answers
+    from mercury_core.storage.http.tries import Tries
     from mercury_s3.settings import Settings
 
     T = TypeVar("T")
 
-_FIRST_WAIT, _LONGEST_WAIT = 0.1, 20.0
 _MOST_SIZES = 10_000
-# What cannot be reached at all is mostly written wrong.
-_TRIES_UNREACHED = 5
-
-
-class Tries:
-    """The tries of one operation: how many, until when, and whether one of them may have been done unseen."""
-
-    def __init__(self, settings: Settings) -> None:
-        """Begin now."""
-        self._settings = settings
-        self._begun = time.monotonic()
-        self.number = 0
-        self.lost = False
-
-    @property
-    def patience(self) -> float:
-        """Seconds that the next try may be silent."""
-        left = self._begun + self._settings.timeout - time.monotonic()
-        return max(min(self._settings.patience, left), 0.01)
-
-    def failed(self, error: RefusedError | LostError) -> None:
-        """Wait, or raise `error` where there is no more trying.
-
-        Raises:
-            RefusedError: As it was given, with the count of tries.
-            LostError: Likewise.
-        """
-        now = time.monotonic()
-        error.tries, error.seconds = self.number, now - self._begun
-        most = self._settings.max_attempts
-        asked: float | None = None
-        if isinstance(error, RefusedError):
-            error.after_loss = self.lost
-            if not error.transient:
-                raise error
-            # An error of the server's own tells nothing of whether it was done.
-            self.lost = self.lost or error.status >= 500
-            asked = error.retry_after
-        else:
-            if error.final:
-                raise error
-            self.lost = self.lost or error.reached
-            if not error.reached:
-                most = min(most, _TRIES_UNREACHED)
-        if self.number >= most:
-            raise error
-        # Full jitter: many clients that were refused together do not come back together.
-        longest = min(_LONGEST_WAIT, _FIRST_WAIT * 2 ** (self.number - 1))
-        wait = asked if asked is not None else random.uniform(0, longest)  # noqa: S311 — no secret
-        if now + wait >= self._begun + self._settings.timeout:
-            raise error
-        time.sleep(wait)
 
 
 class Service:
@@ -164,7 +111,7 @@ class Service:
                     if answer is not None:
                         return answer
             try:
-                return plane.send(operation, place, body, params, tries.patience)
+                return plane.send(operation, place, body, params, tries.patience(slow=operation in SLOW))
             except RefusedError as refused:
                 if operation == "HeadObject" and refused.status in (400, 403) and refused.code.isdigit():
                     self._say_why(plane, place, tries)
@@ -176,7 +123,7 @@ class Service:
         """Raise what an answer to HEAD has no room for: that credentials are wrong, or have expired."""
         asked = self.settings.reading() | {"MaxKeys": 1, "Prefix": place.key}
         try:
-            plane.send("ListObjectsV2", Place(place.bucket, ""), None, asked, tries.patience)
+            plane.send("ListObjectsV2", Place(place.bucket, ""), None, asked, tries.patience())
         except RefusedError as refused:
             if refused.code not in ("AccessDenied", "403"):
                 raise
@@ -189,22 +136,25 @@ class Service:
             LostError: See `call`.
         """
         connections = connections or self.connections
-        tries = Tries(self.settings)
         renewed = moved = False
-        while True:
+        generation = connections.generation
+
+        def first(tries: Tries) -> T:
+            nonlocal generation
             generation = connections.generation
-            tries.number += 1
-            try:
-                return once(tries)
-            except RefusedError as refused:
-                if refused.expired and not renewed:
-                    renewed = True
-                    connections.renew(generation)
-                    continue
-                region = refused.region
-                if region and not moved and not connections.region_is_given() and connections.move(bucket, region):
-                    moved = True
-                    continue
-                tries.failed(refused)
-            except LostError as lost:
-                tries.failed(lost)
+            return once(tries)
+
+        def mend(refused: answers.RefusedError) -> bool:
+            nonlocal renewed, moved
+            assert isinstance(refused, RefusedError)  # noqa: S101 — there are no others here
+            if refused.expired and not renewed:
+                renewed = True
+                connections.renew(generation)
+                return True
+            region = refused.region
+            if region and not moved and not connections.region_is_given() and connections.move(bucket, region):
+                moved = True
+                return True
+            return False
+
+        return self.settings.tries().run(first, mend)

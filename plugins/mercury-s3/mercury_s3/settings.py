@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from mercury_core.contracts import Fault
+from mercury_core.storage.http.tries import Tries
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,6 +53,10 @@ class Settings:
     def patience(self) -> float:
         """Seconds without a sign of the service after which one try is given up: several fit into `timeout`."""
         return min(60.0, self.timeout / 4)
+
+    def tries(self) -> Tries:
+        """Those of one request, which begin now."""
+        return Tries(self.max_attempts, self.timeout, self.patience)
 
     def reading(self) -> dict[str, str]:
         """What every request that reads says, in boto3's words."""

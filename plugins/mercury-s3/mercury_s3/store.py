@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from mercury_core.errors import ArgumentsError, ObjectExistsError, ObjectNotFoundError, StoreAccessError
 from mercury_s3 import checksums, copying, listing, multipart, small
 from mercury_s3.places import Place, place_of, prefix_of
+from mercury_s3.reading import fetch, reader
 from mercury_s3.refusals import translated
 from mercury_s3.service import Service
 from mercury_s3.settings import Acl, Encryption, Settings, Transport, faults
@@ -122,8 +123,6 @@ class S3Store:
             ObjectChangedError: It has another version by now.
             StoreAccessError: It may not be read.
         """
-        from mercury_s3.reading import reader
-
         return reader(self._service, place_of(uri), start, end, version)
 
     def put(self, uri: str, data: BinaryIO, *, overwrite: bool = False) -> ObjectInfo:
@@ -151,8 +150,6 @@ class S3Store:
             StoreAccessError: It may not be read, or the file not be written.
             VerificationError: What arrived is not what the service says of the object.
         """
-        from mercury_s3.fetching import fetch
-
         fetch(self._service, place_of(uri), path)
 
     def delete(self, uri: str) -> None:

@@ -11,10 +11,10 @@ from threading import Lock
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from mercury_core.storage.http.answers import not_an_answer
+from mercury_core.storage.http.answers import Answer, not_an_answer
 from mercury_core.storage.http.channels import Channels, blocks
 from mercury_s3 import documents
-from mercury_s3.answers import SERVICE, Answer, RefusedError
+from mercury_s3.answers import SERVICE, RefusedError
 from mercury_s3.signing import NOTHING, UNSIGNED, signed
 
 TYPE_CHECKING = False
@@ -84,7 +84,7 @@ _ROOTS = {
     "UploadPartCopy": ("CopyPartResult",),
 }
 #: While the service does these, it may be silent.
-_LONG = ("CompleteMultipartUpload", "CopyObject", "UploadPartCopy")
+SLOW = ("CompleteMultipartUpload", "CopyObject", "UploadPartCopy")
 _LONGEST_ANSWER = 16 << 20  # a thousand names of a thousand bytes, percent-encoded, fit
 _LOCAL = ("localhost", "127.0.0.1", "::1")
 
@@ -114,14 +114,12 @@ class Wire:
         if keys is not None:
             digest = hashlib.sha256(document).hexdigest() if document is not None else _digest(route, body)
             headers = signed(method, target, headers, keys, region=route.region, service=route.service, digest=digest)
-        if operation in _LONG:
-            patience = max(patience, self._settings.timeout)
         del headers["host"]  # the connection says it
         size = body.nbytes if body is not None else 0
         sent = blocks(body) if body is not None else None
         response = self._channel(route.address).request(method, target, headers, sent, size, patience)
         if operation == "GetObject" and response.status in (200, 206):
-            return Answer(response.headers, {}, response, response.status)
+            return Answer(response.status, response.headers, {}, response)
         return _read(operation, response)
 
     def _channel(self, address: str) -> Channels:
@@ -161,7 +159,7 @@ def _read(operation: str, response: Response) -> Answer:
     elif operation == "CreateMultipartUpload":
         for name in ("ChecksumAlgorithm", "ChecksumType"):
             data[name] = response.headers.get(_HEADERS[name])
-    return Answer(response.headers, data, None, response.status)
+    return Answer(response.status, response.headers, data)
 
 
 def _headers(params: Mapping[str, Any]) -> dict[str, str]:
