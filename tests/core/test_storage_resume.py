@@ -253,7 +253,9 @@ def test_what_is_there_is_compared_as_it_can_be(
     with pytest.raises(Stop):
         copy(source, "two://b/copy")
     well(two)
-    assert copy(source, "two://b/copy").resumed == 25
+    arrived = len(two.objects)  # what was not proven yet when the copy was given up is removed
+    assert arrived >= 20
+    assert copy(source, "two://b/copy").resumed == arrived
     assert two.contents("two://b/copy/") == tree
 
 
