@@ -5,6 +5,7 @@
 - `answers`: what came back, or did not.
 - `tries`: trying again, with waits and a deadline.
 - `reading`: content that goes on where a connection was cut, and whole objects as files.
+- `places`, `faults`, `refusals`: URIs with a bucket, parameters, and the wording of errors.
 
 A plugin says what differs: addresses, credentials, the requests and how its service words errors.
 """

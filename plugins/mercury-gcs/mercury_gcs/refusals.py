@@ -5,15 +5,14 @@ None of the messages holds tokens or the addresses of sessions, and the errors t
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-
 from mercury_core.errors import MercuryError, ObjectNotFoundError, StoreAccessError, UploadGoneError, VerificationError
+from mercury_core.storage.http import answers, refusals as http
 from mercury_core.storage.http.answers import LostError
-from mercury_gcs.answers import RefusedError
+from mercury_gcs.answers import SERVICE, RefusedError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
     from mercury_gcs.settings import Settings
 
@@ -32,8 +31,7 @@ _NONE = (
 )
 
 
-@contextmanager
-def translated(action: str, uri: str, settings: Settings) -> Iterator[None]:
+def translated(action: str, uri: str, settings: Settings) -> AbstractContextManager[None]:
     """Raise Mercury's errors for those of the service in the body.
 
     Args:
@@ -41,26 +39,19 @@ def translated(action: str, uri: str, settings: Settings) -> Iterator[None]:
         uri: What it is about.
         settings: Of the store.
     """
-    try:
-        yield
-    except (RefusedError, LostError) as error:
-        raise refusal(error, action, uri, settings) from None
-    except MercuryError:
-        raise
-    except Exception as error:
-        if not type(error).__module__.startswith("google.auth"):
-            raise
-        raise _by_auth(error, action, uri) from None
+    return http.translated(
+        lambda error: refusal(error, action, uri, settings),
+        lambda error: _by_auth(error, action, uri),
+    )
 
 
-def refusal(error: RefusedError | LostError, action: str, uri: str, settings: Settings) -> MercuryError:
+def refusal(error: answers.RefusedError | LostError, action: str, uri: str, settings: Settings) -> MercuryError:
     """The error to raise for one that is final."""
     if isinstance(error, LostError):
         return _unreached(error, action, uri, settings)
+    assert isinstance(error, RefusedError)  # noqa: S101 — there are no others here
     if error.no_bucket:
-        bucket = uri.partition("://")[2].partition("/")[0]
-        todo = "Look for a slip in its name, or make it first."
-        return StoreAccessError(action, uri, f"there is no bucket {bucket!r}", todo)
+        return http.no_bucket(action, uri)
     if error.status == 410:
         return UploadGoneError(uri)
     if error.status == 404:
@@ -74,11 +65,9 @@ def refusal(error: RefusedError | LostError, action: str, uri: str, settings: Se
 def _reason(error: RefusedError, action: str, uri: str, settings: Settings) -> tuple[str, str]:
     status, message = error.status, error.message.rstrip(".")
     said = f": {message}" if message else ""
-    bucket = uri.partition("://")[2].partition("/")[0]
+    bucket = http.bucket_of(uri)
     if error.throttled:
-        tried = f"and still did after {error.tries} tries in {error.seconds:.0f} s"
-        todo = "Try later, with a smaller max_concurrency or a larger deadline."
-        return f"the service asks for fewer requests, {tried}", todo
+        return http.throttled(error, "deadline")
     if "requester pays" in message.lower() or error.code == "userProjectMissing":
         return "whoever reads the bucket pays for it, and no project was named", "Set user_project to one that may pay."
     if "billing" in message.lower() or error.code in ("accountDisabled", "billingNotEnabled"):
@@ -95,8 +84,7 @@ def _reason(error: RefusedError, action: str, uri: str, settings: Settings) -> t
     if "kms" in message.lower():
         return f"the key for its encryption cannot be used{said}", "Look at kms_key_name, and at the key's state."
     if status >= 500 or status == 408:
-        tried = f"after {error.tries} tries in {error.seconds:.0f} s"
-        return f"the service failed ({status}), also {tried}", "Try later; look whether the service is well."
+        return http.failed(error)
     code = f"{status} {error.code}".rstrip()
     return f"the service refused it ({code}){said}", "Look at the parameters of the store, and at the name."
 
@@ -115,18 +103,21 @@ def _denied(action: str, bucket: str, said: str, settings: Settings) -> tuple[st
 
 
 def _unreached(error: LostError, action: str, uri: str, settings: Settings) -> StoreAccessError:
-    where = settings.address or "Google Cloud Storage"
-    times = f" ({error.tries} tries in {error.seconds:.0f} s)" if error.tries > 1 else ""
-    if "certificate" in error.why:
-        todo = "Name the right authority in REQUESTS_CA_BUNDLE, or look where the address leads."
-    elif error.reached:
-        todo = "Do it again; look at the network, or give a larger deadline."
-    else:
-        todo = "Look at the network, the proxy, and endpoint or STORAGE_EMULATOR_HOST."
-    return StoreAccessError(action, uri, f"{where} cannot be reached: {error.why}{times}", todo)
+    return http.unreached(
+        error,
+        action,
+        uri,
+        where=settings.address or SERVICE,
+        certificates="REQUESTS_CA_BUNDLE",
+        deadline="deadline",
+        address="and endpoint or STORAGE_EMULATOR_HOST",
+    )
 
 
-def _by_auth(error: Exception, action: str, uri: str) -> StoreAccessError:
+def _by_auth(error: Exception, action: str, uri: str) -> StoreAccessError | None:
+    """For what google-auth raises before the service is asked."""
+    if not type(error).__module__.startswith("google.auth"):
+        return None
     name = type(error).__name__
     if name == "DefaultCredentialsError":
         import os

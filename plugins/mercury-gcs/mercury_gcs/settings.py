@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass, field
 
 from mercury_core.contracts import Fault
+from mercury_core.storage.http import faults as http
 from mercury_core.storage.http.tries import Tries
 
 TYPE_CHECKING = False
@@ -72,37 +73,12 @@ class Settings:
 
 def faults(params: Mapping[str, Any]) -> Iterator[Fault]:
     """What is wrong with parameters whose names and types are right."""
-    for name, least in (("max_concurrency", 1), ("max_attempts", 1), ("resumable_above", 0)):
-        if params.get(name, least) < least:
-            yield Fault((name,), f"{name!r} is {params[name]}: expected {least} or more.")
-    # Written this way round, it also refuses a number that is none.
-    if not params.get("deadline", 1) > 0:
-        yield Fault(("deadline",), f"'deadline' is {params['deadline']}: expected seconds, more than 0.")
+    yield from http.numbers(params, "deadline", max_concurrency=1, max_attempts=1, resumable_above=0)
     size = params.get("chunk_size", QUANTUM)
     if size < QUANTUM or size % QUANTUM:
         yield Fault(("chunk_size",), f"'chunk_size' is {size}: expected a multiple of {QUANTUM} bytes (256 KiB).")
-    for name in ("project", "kms_key_name", "storage_class", "user_project"):
-        if params.get(name) == "":
-            yield Fault((name,), f"{name!r} is empty: leave it out, or say which.")
+    yield from http.empty(params, "project", "kms_key_name", "storage_class", "user_project")
     if params.get("anonymous") and params.get("user_project"):
         why = "'user_project' needs credentials, and 'anonymous' sends none"
         yield Fault(("user_project",), f"{why}: leave one of them out.")
-    yield from _endpoint(params.get("endpoint"))
-
-
-def _endpoint(url: str | None) -> Iterator[Fault]:
-    if url is None:
-        return
-    from urllib.parse import urlsplit
-
-    try:
-        parts = urlsplit(url)
-        sound = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
-    except ValueError:
-        sound = False
-    if not sound:
-        yield Fault(("endpoint",), "'endpoint' is no address of a service: write https://host or http://host:port.")
-    elif parts.username is not None or parts.password is not None or parts.query or parts.fragment:
-        # It is not shown: a password may stand in it.
-        why = "'endpoint' holds more than an address: credentials come from Application Default Credentials"
-        yield Fault(("endpoint",), f"{why}, so write https://host or http://host:port.")
+    yield from http.address(params, "endpoint", "Application Default Credentials")

@@ -6,15 +6,14 @@ those of the SDKs may.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-
 from mercury_core.errors import MercuryError, ObjectNotFoundError, StoreAccessError, UploadGoneError, VerificationError
+from mercury_core.storage.http import answers, refusals as http
 from mercury_core.storage.http.answers import LostError
 from mercury_s3.answers import RefusedError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
     from mercury_s3.settings import Settings
 
@@ -36,8 +35,7 @@ _NONE = (
 )
 
 
-@contextmanager
-def translated(action: str, uri: str, settings: Settings) -> Iterator[None]:
+def translated(action: str, uri: str, settings: Settings) -> AbstractContextManager[None]:
     """Raise Mercury's errors for those of the service in the body.
 
     Args:
@@ -45,26 +43,20 @@ def translated(action: str, uri: str, settings: Settings) -> Iterator[None]:
         uri: What it is about.
         settings: Of the store.
     """
-    try:
-        yield
-    except (RefusedError, LostError) as error:
-        raise refusal(error, action, uri, settings) from None
-    except MercuryError:
-        raise
-    except Exception as error:
-        said = _by_sdk(error, action, uri, settings)
-        if said is None:
-            raise
-        raise said from None
+    return http.translated(
+        lambda error: refusal(error, action, uri, settings),
+        lambda error: _by_sdk(error, action, uri, settings),
+    )
 
 
-def refusal(error: RefusedError | LostError, action: str, uri: str, settings: Settings) -> MercuryError:
+def refusal(error: answers.RefusedError | LostError, action: str, uri: str, settings: Settings) -> MercuryError:
     """The error to raise for one that is final."""
     if isinstance(error, LostError):
         return _unreached(error, action, uri, settings)
+    assert isinstance(error, RefusedError)  # noqa: S101 — there are no others here
     code, status = error.code, error.status
-    if code == "NoSuchBucket":
-        return _no_bucket(action, uri)
+    if error.no_bucket:
+        return http.no_bucket(action, uri)
     if code == "NoSuchUpload":
         return UploadGoneError(uri)
     if code in _DIGESTS:
@@ -82,7 +74,7 @@ def refusal(error: RefusedError | LostError, action: str, uri: str, settings: Se
 
 def _reason(error: RefusedError, action: str, uri: str, settings: Settings) -> tuple[str, str]:
     code, status = error.code, error.status
-    bucket = uri.partition("://")[2].partition("/")[0]
+    bucket = http.bucket_of(uri)
     if error.expired:
         return "the credentials have expired", _EXPIRED
     if code in _UNKNOWN_KEY:
@@ -93,9 +85,7 @@ def _reason(error: RefusedError, action: str, uri: str, settings: Settings) -> t
     if code == "RequestTimeTooSkewed":
         return "the clock of this machine and that of the service differ too much", "Set this machine's clock."
     if error.throttled:
-        tried = f"and still did after {error.tries} tries in {error.seconds:.0f} s"
-        todo = "Try later, with a smaller max_concurrency or a larger timeout."
-        return f"the service asks for fewer requests ({code}), {tried}", todo
+        return http.throttled(error, "timeout")
     if code.startswith("KMS."):
         return f"the key for its encryption cannot be used ({code})", "Look at the state and the policy of the KMS key."
     if code == "InvalidObjectState":
@@ -115,8 +105,7 @@ def _reason(error: RefusedError, action: str, uri: str, settings: Settings) -> t
     if code in ("EntityTooLarge", "EntityTooSmall", "MaxMessageLengthExceeded"):
         return f"the service does not take this size ({code})", "Split it, or choose another store."
     if status >= 500:
-        tried = f"after {error.tries} tries in {error.seconds:.0f} s"
-        return f"the service failed ({code}), also {tried}", "Try later; look whether the service is well."
+        return http.failed(error)
     said = f": {error.message.rstrip('.')}" if error.message and code != "SignatureDoesNotMatch" else ""
     return f"the service refused it ({status} {code}){said}", "Look at the parameters of the store, and at the name."
 
@@ -127,23 +116,16 @@ def _is_elsewhere(error: RefusedError) -> bool:
     )
 
 
-def _no_bucket(action: str, uri: str) -> StoreAccessError:
-    bucket = uri.partition("://")[2].partition("/")[0]
-    return StoreAccessError(
-        action, uri, f"there is no bucket {bucket!r}", "Look for a slip in its name, or make it first."
-    )
-
-
 def _unreached(error: LostError, action: str, uri: str, settings: Settings) -> StoreAccessError:
-    where = settings.endpoint_url or "the service"
-    times = f" ({error.tries} tries in {error.seconds:.0f} s)" if error.tries > 1 else ""
-    if "certificate" in error.why:
-        todo = "Name the right authority in AWS_CA_BUNDLE, or look where the address leads."
-    elif error.reached:
-        todo = "Do it again; look at the network, or give a larger timeout."
-    else:
-        todo = "Look at the network, the proxy, endpoint_url and region."
-    return StoreAccessError(action, uri, f"{where} cannot be reached: {error.why}{times}", todo)
+    return http.unreached(
+        error,
+        action,
+        uri,
+        where=settings.endpoint_url or "the service",
+        certificates="AWS_CA_BUNDLE",
+        deadline="timeout",
+        address="endpoint_url and region",
+    )
 
 
 def _by_sdk(error: Exception, action: str, uri: str, settings: Settings) -> StoreAccessError | None:

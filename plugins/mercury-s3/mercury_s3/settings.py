@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from mercury_core.contracts import Fault
+from mercury_core.storage.http import faults as http
 from mercury_core.storage.http.tries import Tries
 
 TYPE_CHECKING = False
@@ -78,41 +79,10 @@ class Settings:
 
 def faults(params: Mapping[str, Any]) -> Iterator[Fault]:
     """What is wrong with parameters whose names and types are right."""
-    yield from _numbers(params)
-    yield from _endpoint(params.get("endpoint_url"))
+    yield from http.numbers(params, "timeout", max_concurrency=1, max_attempts=1)
+    yield from http.address(params, "endpoint_url", "boto3's own chain (environment, profile, role)")
     yield from _contradictions(params)
     yield from _tags(params.get("tags") or {})
-
-
-def _numbers(params: Mapping[str, Any]) -> Iterator[Fault]:
-    for name, least in (("max_concurrency", 1), ("max_attempts", 1)):
-        if params.get(name, least) < least:
-            yield Fault((name,), f"{name!r} is {params[name]}: expected {least} or more.")
-    # Written this way round, it also refuses a number that is none.
-    if not params.get("timeout", 1) > 0:
-        yield Fault(("timeout",), f"'timeout' is {params['timeout']}: expected seconds, more than 0.")
-
-
-def _endpoint(url: str | None) -> Iterator[Fault]:
-    if url is None:
-        return
-    from urllib.parse import urlsplit
-
-    try:
-        parts = urlsplit(url)
-        sound = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
-    except ValueError:
-        sound = False
-    if not sound:
-        yield Fault(
-            ("endpoint_url",), "'endpoint_url' is no address of a service: write https://host or http://host:port."
-        )
-    elif parts.username is not None or parts.password is not None or parts.query or parts.fragment:
-        # It is not shown: a password may stand in it.
-        why = "'endpoint_url' holds more than an address: credentials come from boto3's own chain"
-        yield Fault(
-            ("endpoint_url",), f"{why} (environment, profile, role), so write https://host or http://host:port."
-        )
 
 
 def _contradictions(params: Mapping[str, Any]) -> Iterator[Fault]:
@@ -124,9 +94,7 @@ def _contradictions(params: Mapping[str, Any]) -> Iterator[Fault]:
     if params.get("sse_kms_key_id") and params.get("sse") not in ("aws:kms", "aws:kms:dsse"):
         why = "'sse_kms_key_id' is a key of KMS"
         yield Fault(("sse_kms_key_id",), f"{why}: use it with sse='aws:kms' or sse='aws:kms:dsse'.")
-    for name in ("profile", "region", "sse_kms_key_id", "storage_class"):
-        if params.get(name) == "":
-            yield Fault((name,), f"{name!r} is empty: leave it out, or say which.")
+    yield from http.empty(params, "profile", "region", "sse_kms_key_id", "storage_class")
 
 
 def _tags(tags: Mapping[str, str]) -> Iterator[Fault]:
