@@ -127,6 +127,25 @@ def test_no_such_profile(s3_server: S3Server, transport: str) -> None:
         store.stat("s3://bucket/a")
 
 
+def test_no_such_profile_in_the_environment(transport: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "nobody")
+    with pytest.raises(StoreAccessError, match="there is no profile 'nobody'"):
+        S3Store(region="us-east-1", transport=transport).stat("s3://bucket/a")
+
+
+def test_an_address_is_no_bucket(transport: str) -> None:
+    with pytest.raises(UriError, match="endpoint_url"):
+        S3Store(transport=transport).stat("s3://bucket:9000/a")
+
+
+def test_the_address_that_the_environment_names_is_shown(transport: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("ACCESS_KEY_ID", "key"), ("SECRET_ACCESS_KEY", "secret"), ("DEFAULT_REGION", "us-east-1")):
+        monkeypatch.setenv(f"AWS_{name}", value)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1")
+    with pytest.raises(StoreAccessError, match="http://127.0.0.1:1 cannot be reached"):
+        S3Store(transport=transport, max_attempts=1).stat("s3://bucket/a")
+
+
 def test_half_credentials(s3_server: S3Server, transport: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKID")
     store = S3Store(endpoint_url=s3_server.endpoint, region="us-east-1", transport=transport)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mercury_core.errors import UriError
 from mercury_core.storage.http import places
 
 
@@ -21,6 +22,9 @@ class Place(places.Place):
         bucket = self.bucket
         if "?" in bucket or "#" in bucket or "@" in bucket or any(c.isspace() for c in bucket):
             raise self.no_bucket()
+        if ":" in bucket and not bucket.startswith("arn:"):
+            todo = "Write s3://BUCKET/KEY, and give the address of the service as endpoint_url."
+            raise UriError(self.uri, f"a bucket has no colon, and {bucket!r} looks like an address", todo)
 
 
 place_of, prefix_of = Place.of_object, Place.of_prefix

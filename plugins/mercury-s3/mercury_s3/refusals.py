@@ -6,6 +6,8 @@ those of the SDKs may.
 
 from __future__ import annotations
 
+import os
+
 from mercury_core.errors import MercuryError, ObjectNotFoundError, StoreAccessError, UploadGoneError, VerificationError
 from mercury_core.storage.http import answers, refusals as http
 from mercury_core.storage.http.answers import LostError
@@ -116,12 +118,18 @@ def _is_elsewhere(error: RefusedError) -> bool:
     )
 
 
+def _address_in_environment() -> str:
+    """Where the service is by the environment; nothing where it is not told, or a secret may be in it."""
+    told = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or ""
+    return "" if "@" in told else told
+
+
 def _unreached(error: LostError, action: str, uri: str, settings: Settings) -> StoreAccessError:
     return http.unreached(
         error,
         action,
         uri,
-        where=settings.endpoint_url or "the service",
+        where=settings.endpoint_url or _address_in_environment() or "the service",
         certificates="AWS_CA_BUNDLE",
         deadline="timeout",
         address="endpoint_url and region",
@@ -140,7 +148,7 @@ def _by_sdk(error: Exception, action: str, uri: str, settings: Settings) -> Stor
     if isinstance(error, exceptions.PartialCredentialsError):
         return StoreAccessError(action, uri, "the credentials are not complete", _NONE)
     if isinstance(error, exceptions.ProfileNotFound):
-        profile = settings.profile or "that AWS_PROFILE names"
+        profile = error.kwargs.get("profile", settings.profile)
         return StoreAccessError(
             action, uri, f"there is no profile {profile!r}", "Look into ~/.aws/config (`aws configure list-profiles`)."
         )
