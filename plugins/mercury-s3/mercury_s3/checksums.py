@@ -63,8 +63,8 @@ def whole(headers: Mapping[str, str], bucket: str = "") -> dict[str, str]:
     found = {}
     if headers.get("x-amz-checksum-type", "FULL_OBJECT").upper() == "FULL_OBJECT":
         for name in ALGORITHMS:
-            digest = to_hex(headers.get(_HEADER + name, ""))  # one with a count of parts, "…-2", is no base64
-            if digest:
+            value = headers.get(_HEADER + name)
+            if value and (digest := to_hex(value)):  # one with a count of parts, "…-2", is no base64
                 found[name] = digest
     if not _etag_is_opaque(headers, bucket) and (md5 := md5_of(headers.get("etag"))):
         found["md5"] = md5

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 from mercury_core.errors import UriError
 from mercury_core.storage.http import places
+
+_NO_BUCKET = re.compile(r"[?#@\s]").search
 
 
 class Place(places.Place):
@@ -20,7 +24,7 @@ class Place(places.Place):
             UriError: It is such a name.
         """
         bucket = self.bucket
-        if "?" in bucket or "#" in bucket or "@" in bucket or any(c.isspace() for c in bucket):
+        if _NO_BUCKET(bucket):
             raise self.no_bucket()
         if ":" in bucket and not bucket.startswith("arn:"):
             todo = "Write s3://BUCKET/KEY, and give the address of the service as endpoint_url."
