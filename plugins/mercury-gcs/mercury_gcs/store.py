@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, BinaryIO
 
 from mercury_core.errors import ArgumentsError, UploadGoneError
-from mercury_gcs import checksums, objects
+from mercury_gcs import checksums, objects, sessions, writing
 from mercury_gcs.places import place_of, prefix_of
 from mercury_gcs.reading import fetch, reader
 from mercury_gcs.refusals import translated
@@ -129,8 +129,6 @@ class GCSStore:
             StoreAccessError: No permission, no such bucket, no way to the service.
             VerificationError: What arrived is not what was sent.
         """
-        from mercury_gcs import writing
-
         place = place_of(uri)
         with self._translated("write", uri):
             return writing.put(self._service, place, data, overwrite=overwrite)
@@ -185,8 +183,6 @@ class GCSStore:
             ObjectExistsError: Something is there, and `overwrite` is False, as far as the service says so.
             StoreAccessError: No permission, no such bucket, no way to the service.
         """
-        from mercury_gcs import sessions
-
         place = place_of(uri)
         with self._translated("write", uri):
             return sessions.begin(self._service, place, size, overwrite=overwrite).name
@@ -198,8 +194,6 @@ class GCSStore:
             UploadGoneError: There is no such upload any more, or it lacks a part before this one.
             StoreAccessError: No permission, no way to the service.
         """
-        from mercury_gcs import sessions
-
         place = place_of(uri)
         with self._translated("write", uri):
             return sessions.put_part(self._service, place, sessions.Session.named(place, upload), number, data)
@@ -210,8 +204,6 @@ class GCSStore:
         Raises:
             UploadGoneError: There is no such upload any more.
         """
-        from mercury_gcs import sessions
-
         place = place_of(uri)
         with self._translated("write", uri):
             return sessions.parts(self._service, place, sessions.Session.named(place, upload))
@@ -224,8 +216,6 @@ class GCSStore:
             UploadGoneError: There is no such upload any more, or it was begun with another `overwrite`.
             VerificationError: The service found another checksum.
         """
-        from mercury_gcs import sessions
-
         place = place_of(uri)
         session = sessions.Session.named(place, upload)
         if session.new == overwrite:
@@ -235,8 +225,6 @@ class GCSStore:
 
     def abort(self, uri: str, upload: str) -> None:
         """Remove an upload and its parts; nothing happens where there is none."""
-        from mercury_gcs import sessions
-
         place = place_of(uri)
         try:
             session = sessions.Session.named(place, upload)
