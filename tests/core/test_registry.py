@@ -220,11 +220,11 @@ def test_known_but_not_installed_gives_the_pip_line(site: Site, verb: str, key: 
 
 def test_known_and_disabled_is_not_called_missing(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     site.plugin("mercury-s3", "s3", verb="copy")
-    monkeypatch.setenv("MERCURY_PLUGINS", "mercury-gcs")
+    monkeypatch.setenv("MERCURY_PLUGINS", "mercury-ray")
     with pytest.raises(UnknownProviderError, match="mercury-s3: MERCURY_PLUGINS does not name it"):
         Registry().resolve("copy", "s3")
-    with pytest.raises(ProviderNotInstalledError, match="pip install mercury-gcs"):
-        Registry().resolve("copy", "gs")
+    with pytest.raises(ProviderNotInstalledError, match="pip install mercury-ray"):
+        Registry().resolve("execute", "ray")
 
 
 def test_known_and_installed_without_that_key_is_unknown(site: Site) -> None:

@@ -142,7 +142,7 @@ def test_the_address_that_the_environment_names_is_shown(transport: str, monkeyp
     for name, value in (("ACCESS_KEY_ID", "key"), ("SECRET_ACCESS_KEY", "secret"), ("DEFAULT_REGION", "us-east-1")):
         monkeypatch.setenv(f"AWS_{name}", value)
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1")
-    with pytest.raises(StoreAccessError, match="http://127.0.0.1:1 cannot be reached"):
+    with pytest.raises(StoreAccessError, match=r"http://127\.0\.0\.1:1 cannot be reached"):
         S3Store(transport=transport, max_attempts=1).stat("s3://bucket/a")
 
 
