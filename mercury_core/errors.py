@@ -68,8 +68,7 @@ def nearest(word: str, choices: Iterable[str], most: int = 3) -> list[str]:
 
 def did_you_mean(word: str, choices: Iterable[str]) -> str:
     """The end of a message: `` Did you mean 'split'?``, or nothing where nothing is near."""
-    close = nearest(word, choices)
-    return f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
+    return f" Did you mean {' or '.join(map(repr, close))}?" if (close := nearest(word, choices)) else ""
 
 
 class MercuryError(Exception):
