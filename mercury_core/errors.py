@@ -72,11 +72,7 @@ def did_you_mean(word: str, choices: Iterable[str]) -> str:
 
 
 class MercuryError(Exception):
-    """What every error of Mercury derives from.
-
-    Attributes:
-        exit_code: What the command exits with: 1 when a job failed, 2 when its input is wrong.
-    """
+    """What every error of Mercury derives from; the command exits with its `exit_code`: 2 where its input is wrong."""
 
     exit_code = 1
 

@@ -78,15 +78,15 @@ def _ended(error: BaseException, args: Namespace) -> int:
     said = output.sentence(error, debug=args.debug)
     interrupted = isinstance(error, KeyboardInterrupt)
     if args.json:
-        status = "interrupted" if interrupted else "failed"
-        output.write_json(
-            {
-                "status": status,
-                "source": args.source,
-                "target": args.target,
-                "error": output.sentence(error, debug=False),
-            }
-        )
+        from mercury_core.workflow.secrets import masked
+
+        ended = {
+            "status": "interrupted" if interrupted else "failed",
+            "source": args.source,
+            "target": args.target,
+            "error": output.sentence(error, debug=False),
+        }
+        output.write_json(masked(ended))  # a URI that cannot be used may hold a password
     output.say(said)
     if interrupted:
         output.say("The same command goes on where this one stopped.")

@@ -253,6 +253,11 @@ def content(size: int, seed: int = 0) -> bytes:
     return (block * (size // len(block) + 1))[:size] if size <= len(block) else _varied(block, size)
 
 
+def names_in(path: Path) -> list[str]:
+    """What is in a directory, but for the cache of the test."""
+    return sorted(one.name for one in path.iterdir() if one.name != "cache")
+
+
 def _varied(block: bytes, size: int) -> bytes:
     count = size // len(block) + 1
     return b"".join(number.to_bytes(4, "big") + block[4:] for number in range(count))[:size]
@@ -269,6 +274,8 @@ def _crc64(value: int, data: Any) -> int:
 
 SMALL = 4 << 10
 """What `small_sizes` makes the largest object that is sent whole."""
+
+LARGE = content(10 * SMALL + 7)
 
 
 @pytest.fixture

@@ -87,6 +87,12 @@ def test_copy_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert "exists already" in err
 
 
+def test_a_password_in_a_uri_is_in_no_json(capsys: pytest.CaptureFixture[str]) -> None:
+    out, _ = said(capsys, "copy", "mem://me:hunter22@b/k", "mem://me:hunter22@b/l", "--json", code=1)
+    assert json.loads(out)["source"] == "mem://me:***@b/k"
+    assert "hunter22" not in out
+
+
 def test_what_cannot_be_copied_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
     assert said(capsys, "copy", "nothing", "mem://b/x", code=1)[1].startswith("Nothing is stored at nothing:")
     assert "No provider 'mom'" in said(capsys, "copy", "tree", "mom://b/x", code=2)[1]

@@ -15,6 +15,7 @@ from mercury_core.errors import ObjectChangedError, StoreAccessError, UriError, 
 from mercury_core.storage import copy
 from mercury_core.storage.records import Record
 from tests.core.storing import (
+    LARGE,
     SMALL,
     Parts,
     Stop,
@@ -23,6 +24,7 @@ from tests.core.storing import (
     World,
     content,
     failing,
+    names_in,
     stores,
     tree_in,
     well,
@@ -36,11 +38,6 @@ if TYPE_CHECKING:
 
 __all__ = ["stores"]
 TREE = {f"{number:02}/x": content(50 + number, number) for number in range(20)}
-LARGE = content(10 * SMALL + 7)
-
-
-def names_in(path: Path) -> list[str]:
-    return sorted(one.name for one in path.iterdir() if one.name != "cache")
 
 
 class Endless(io.RawIOBase):

@@ -15,6 +15,7 @@ from mercury_core.storage import CopyProgress, copy, slots
 from mercury_core.storage.atomic import atomic_directory, atomic_file
 from mercury_core.storage.records import Record
 from tests.core.storing import (
+    LARGE,
     SMALL,
     Conditional,
     Parts,
@@ -26,6 +27,7 @@ from tests.core.storing import (
     content,
     crc32c_of,
     failing,
+    names_in,
     stores,
     tree_in,
     well,
@@ -37,15 +39,10 @@ if TYPE_CHECKING:
 
 __all__ = ["stores"]
 TREE = {f"{number:02}/x": content(50 + number, number) for number in range(30)}
-LARGE = content(10 * SMALL + 7)
 
 
 def files_of(root: Path) -> dict[str, bytes]:
     return {path.relative_to(root).as_posix(): path.read_bytes() for path in root.rglob("*") if path.is_file()}
-
-
-def names_in(path: Path) -> list[str]:
-    return sorted(one.name for one in path.iterdir() if one.name != "cache")
 
 
 # --- to a disk ---
