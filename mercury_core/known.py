@@ -22,6 +22,8 @@ KEYS = {
     ("save", "sklearn.skops"): "mercury-sklearn",
     ("serve", "http"): "mercury-http",
     ("transform", "sklearn.preprocess"): "mercury-sklearn",
+    ("transform", "to.keras"): "mercury-keras",
+    ("transform", "to.torch"): "mercury-keras",
 }
 
 

@@ -1,0 +1,1 @@
+"""The formats that Keras models are saved in, one module each."""
