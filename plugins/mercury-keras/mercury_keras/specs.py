@@ -76,6 +76,7 @@ class OutputSpec:
         classes: The labels of a ``binary`` or ``multiclass`` target, in the order of the scores; else None.
         logits: Whether the model gives logits, of which probabilities are made when it predicts.
         units: How many numbers the model gives a row: for ``binary`` 1 (a sigmoid) or 2 (a softmax).
+        one_hot: Whether the loss takes labels as one column a class, and not as their places.
     """
 
     name: str
@@ -85,6 +86,7 @@ class OutputSpec:
     classes: tuple[Any, ...] | None = None
     logits: bool = False
     units: int = 1
+    one_hot: bool = False
 
 
 @dataclass(frozen=True, slots=True)
