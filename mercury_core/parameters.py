@@ -98,6 +98,22 @@ def require(verb: str, key: str, provider: Any, params: Mapping[str, Any], given
         raise ArgumentsError(verb, key, [fault.message for fault in faults])
 
 
+def paths_in(verb: str, provider: Any) -> frozenset[str]:
+    """The parameters of a provider that are paths: those with the hint ``Path``, alone or in a union.
+
+    Examples:
+        >>> def read_lines(source: str, labels: PurePath | None = None, separator: str = ";") -> list[str]: ...
+        >>> sorted(paths_in("read", read_lines))
+        ['labels']
+    """
+    hints = _hints(_called(verb, provider))
+    return frozenset(name for name, hint in hints.items() if any(map(_is_path, get_args(hint) or (hint,))))
+
+
+def _is_path(hint: Any) -> bool:
+    return isinstance(hint, type) and issubclass(hint, PurePath)
+
+
 def _called(verb: str, provider: Any) -> Callable[..., Any]:
     """What the parameters are handed to."""
     if verb == "save" and not inspect.isroutine(provider):

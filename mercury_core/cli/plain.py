@@ -52,11 +52,16 @@ def described(result: Mapping[str, Any]) -> str:
         'train 240, test 104 rows'
         >>> described({"path": "models/m", "size": 12_345})
         'models/m, 12.3 kB'
+        >>> described({"model": "Sequential", "training": {"epochs": 12, "stopped": "interrupted"}})
+        'Sequential, 12 epochs (interrupted)'
     """
     said = []
     for key, value in result.items():
         if key == "rows":
             said.append(", ".join(f"{name} {number}" for name, number in value.items()) + " rows")
+        elif key == "training":
+            epochs, stopped = value.get("epochs"), value.get("stopped")
+            said += [f"{epochs} epochs" + f" ({stopped})" * bool(stopped)] if epochs is not None else []
         elif key in ("size", "bytes"):
             said.append(human(value))
         elif isinstance(value, str):

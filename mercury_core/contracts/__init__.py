@@ -169,6 +169,16 @@ class Fitter(Protocol):
 
 
 @runtime_checkable
+class Trained(Protocol):
+    """A model that tells how its training went: the record of the run keeps it."""
+
+    @property
+    def training(self) -> Mapping[str, Any]:
+        """Plain values by name, as ``{"epochs": 12, "history": {"loss": [0.7, 0.4]}}``; empty where nothing is known."""
+        ...
+
+
+@runtime_checkable
 class ParamsChecker(Protocol):
     """A provider (of any verb) that knows more of its parameters than their types say.
 

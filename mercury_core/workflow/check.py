@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from mercury_core import registry
@@ -16,7 +16,7 @@ from mercury_core.storage.uri import is_remote, scheme_of
 from mercury_core.workflow.ahead import ReadAhead
 from mercury_core.workflow.columns import Columns
 from mercury_core.workflow.config import Step, Workflow, parse
-from mercury_core.workflow.paths import check_source, check_targets, names_of_sources, placed, saves_to_copy
+from mercury_core.workflow.paths import check_source, check_targets, names_of_sources, placed, saves_to_copy, with_paths
 from mercury_core.workflow.reach import check_reach
 from mercury_core.workflow.secrets import secrets_of
 from mercury_core.workflow.source import walk
@@ -65,7 +65,8 @@ class CheckedWorkflow:
         config = self.values.resolved(run)
         workflow = placed(self.values, parse(self.values, config))
         self.values.raise_faults()
-        return workflow, config
+        steps = (_with_paths(self.values, step) for step in workflow.steps)
+        return replace(workflow, steps=tuple(steps)), config
 
 
 def check_workflow(
@@ -99,7 +100,18 @@ def check_workflow(
     except BaseException:
         ahead.drop()
         raise
-    return CheckedWorkflow(workflow, values, config, ahead, check.stores)
+    return CheckedWorkflow(check.workflow, values, config, ahead, check.stores)
+
+
+def _with_paths(values: Values, step: Step) -> Step:
+    """As `paths.with_paths`, where the provider is known and is there."""
+    if step.use is None and step.verb != "read":
+        return step
+    try:
+        provider = registry.resolve(step.verb, step.use or reader_for(step.source))
+    except MercuryError:  # the check of the step says so
+        return step
+    return with_paths(values, step, provider)
 
 
 def _make_importable(values: Values, workflow: Workflow, config: Mapping[str, Any]) -> None:
@@ -145,8 +157,13 @@ class _Check:
     def check(self) -> None:
         if self.asks:
             self.unreachable = check_reach(self.values, self.workflow, self.stores)
-        for step in self.workflow.steps + self.workflow.serve:
-            getattr(self, f"_{step.verb}")(step)
+        steps = []
+        for step in self.workflow.steps:
+            steps.append(_with_paths(self.values, step))
+            getattr(self, f"_{step.verb}")(steps[-1])
+        for step in self.workflow.serve:
+            self._serve(step)
+        self.workflow = replace(self.workflow, steps=tuple(steps))
         check_targets(self.values, self.workflow)
 
     def _read(self, step: Step) -> None:

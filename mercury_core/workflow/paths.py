@@ -47,6 +47,24 @@ def _placed(values: Values, step: Step) -> Step:
     return replace(step, **changed)
 
 
+def with_paths(values: Values, step: Step, provider: Any) -> Step:
+    """A step whose parameters that are paths by their hints are absolute, as `placed` makes its own fields; URIs stay.
+
+    `placed` cannot do that: it would import every provider before the check of the first step began.
+    """
+    from mercury_core.parameters import paths_in
+
+    texts = {name: text for name, text in step.params.items() if isinstance(text, str) and text}
+    if not texts:
+        return step
+    there = {
+        name: os.path.normpath(values.base((*step.at, name)) / text)
+        for name, text in texts.items()
+        if name in paths_in(step.verb, provider) and not is_remote(text) and not text.startswith("file:")
+    }
+    return replace(step, params={**step.params, **there}) if there else step
+
+
 def names_of_sources(step: Step) -> list[str] | None:
     """The names that a reader takes instead of paths and URIs: those of its `sources`, where it has that."""
     if step.verb != "read" or step.use is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from mercury_core import tasks
+from mercury_core.contracts import Trained
 from mercury_core.errors import MetricError
 from mercury_core.storage.uri import is_remote, to_path
 
@@ -80,7 +81,8 @@ class State:
     def _fit(self, step: Step) -> dict[str, Any]:
         bundle = tasks.fit_model(_there(self._bunch), str(step.use), **step.params)
         self._bundles[step.own or "model"] = bundle
-        return {"model": type(bundle.underlying).__name__}
+        told = bundle.model.training if isinstance(bundle.model, Trained) else {}
+        return {"model": type(bundle.underlying).__name__, **({"training": dict(told)} if told else {})}
 
     def _load(self, step: Step) -> dict[str, Any]:
         bundle = tasks.load_model(step.uri, trusted=step.trusted, stores=self._stores)

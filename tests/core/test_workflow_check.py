@@ -76,6 +76,21 @@ def test_paths_are_relative_to_the_file_and_overrides_to_the_working_directory(
     assert checked.workflow.steps[-1].path == str(here / "models/m")
 
 
+def test_parameters_that_are_paths_by_their_hints_are_placed_like_all_paths(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fit = f'fit: {{use: "{P}:told_mean", notes: notes.txt, title: notes.txt}}'
+    Path("w.yaml").write_text(GOOD.replace(f'fit: {{use: "{P}:mean", add: 1.0}}', fit))
+    (here / "sub").mkdir()
+    monkeypatch.chdir(here / "sub")
+    (step,) = check_workflow("../w.yaml").workflow.of("fit")
+    assert step.params == {"notes": str(here / "notes.txt"), "title": "notes.txt"}
+    (step,) = check_workflow("../w.yaml", ["fit.notes=mine.txt"]).workflow.of("fit")
+    assert step.params["notes"] == str(here / "sub/mine.txt")
+    (step,) = check_workflow("../w.yaml", ["fit.notes=s3://b/notes.txt"]).workflow.of("fit")
+    assert step.params["notes"] == "s3://b/notes.txt"
+
+
 def test_a_module_beside_the_file_can_be_named(here: Path) -> None:
     (here / "own_steps_of_test.py").write_text("def same(data_set):\n    return data_set\n")
     check(GOOD.replace(f'  - {{use: "{P}:Shift", by: 2.0}}', '  - {use: "own_steps_of_test:same"}'))

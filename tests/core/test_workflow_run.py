@@ -209,6 +209,15 @@ def test_a_step_is_known_by_the_key_of_its_provider(here: Path) -> None:
     ]
 
 
+def test_what_a_model_tells_of_its_training_is_in_the_record(here: Path) -> None:
+    Path("notes.txt").write_text("run of today")
+    fit = f'fit: {{use: "{P}:told_mean", notes: notes.txt, title: "${{run.id}}"}}'
+    text = MAIN.replace(f'fit: {{use: "{P}:mean", add: 0.5}}', fit.replace("${run.id}", "of ${vars.day}"))
+    record = run(f"vars: {{day: today}}\n{text}")
+    (step,) = [step for step in read_json(record)["steps"] if step["verb"] == "fit"]
+    assert step["result"]["training"] == {"epochs": 2, "history": {"loss": [2.0, None]}}
+
+
 def test_events_are_written_as_they_happen(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RUNS_OF_TEST", str(here / "runs"))
     monkeypatch.setenv("SEEN_OF_TEST", str(here / "seen"))

@@ -125,6 +125,21 @@ class MeanFitter:
 mean = MeanFitter()
 
 
+class ToldMean(Mean):
+    @property
+    def training(self) -> dict[str, Any]:
+        return {"epochs": 2, "history": {"loss": [np.float64(2.0), float("nan")]}}
+
+
+def told_mean(bunch: DataBunch, notes: Path | None = None, title: str = "") -> ToldMean:
+    """Say where the notes are read, as a fitter that reads them would."""
+    if notes is not None:
+        notes = Path(notes)
+        assert notes.is_absolute()
+        assert title in notes.read_text()
+    return ToldMean(0.0)
+
+
 def picky(targets: DataWrapper, predictions: Predictions) -> float:
     raise MetricError("picky", "it takes numbers below 1 only")
 
