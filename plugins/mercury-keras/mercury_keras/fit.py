@@ -1,0 +1,102 @@
+"""The fitter: any Keras model, trained on the data set ``train``.
+
+Keras is imported when a model is fitted or its parameters are checked, and not before.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from mercury_core.contracts import Fault
+    from mercury_core.data import DataBunch
+    from mercury_keras.model import KerasModel
+
+
+class KerasFitter:
+    """Trains a model on the data set ``train``, watched on ``valid`` where there is one; `fit` is the one instance."""
+
+    def __call__(
+        self,
+        bunch: DataBunch,
+        *,
+        model: Any = None,
+        config: Path | None = None,
+        bundle: Path | None = None,
+        trainable: Literal["all", "last"] | list[str] = "all",
+        task: Literal["auto", "binary", "multiclass", "multilabel", "regression"] = "auto",
+        outputs: dict[str, list[str]] | None = None,
+        loss: Any = None,
+        optimizer: Any = "adam",
+        learning_rate: Any = None,
+        metrics: Any = None,
+        epochs: int = 10,
+        batch_size: int | None = None,
+        shuffle: bool = True,
+        callbacks: list[Any] | None = None,
+        class_weight: Literal["balanced"] | dict[Any, Any] | None = None,
+        return_best: bool = False,
+        monitor: str | None = None,
+        mode: Literal["auto", "min", "max"] = "auto",
+        backup: Path | None = None,
+        directory: Path | None = None,
+        seed: int | None = None,
+        mixed_precision: Any = False,
+        threads: int | None = None,
+        verbose: Literal[0, 1, 2] = 0,
+    ) -> KerasModel:
+        """Train.
+
+        Args:
+            bunch: ``train`` is trained on: its role ``features``, ``targets``, and ``sample_weight`` where there is
+                one; after each epoch the model is measured on ``valid``, where there is one. ``test`` is never touched.
+            model: A ready definition (``keras.mlp``, ``keras.convnet``), a function of one's own
+                (``package.module:function``), or ``{use: ONE_OF_THESE, **parameters}``.
+            config: In place of it, a file of Keras's own JSON, as `model.to_json` writes it.
+            bundle: In place of both, a stored bundle of a Keras model, which is trained further.
+            trainable: Which of its layers learn: ``all``, the ``last`` with weights, or those named.
+            task: What the targets mean; ``auto`` tells it from their types, and from the loss.
+            outputs: Of a model of several outputs: the names of the targets by the name of the output.
+            loss: By Keras's name, as ``{use: NAME, **parameters}`` or in Keras's serialised form; by output where there
+                are several. None for the one that is usual for the task.
+            optimizer: Likewise, one.
+            learning_rate: A number, or a schedule like an optimizer; None for what the optimizer has.
+            metrics: A list like the losses, or one by output.
+            epochs: How many times all rows are seen, at most.
+            batch_size: Rows a step; None for that of the reader of the images, else 32.
+            shuffle: Whether the rows come in another order each epoch, which `seed` and the epoch tell.
+            callbacks: Keras's own, by name: ``EarlyStopping``, ``{use: CSVLogger, filename: log.csv}``, and so on.
+            class_weight: How much a row of each class counts, by label; ``balanced`` for so much that all classes
+                count the same. By output where there are several.
+            return_best: Whether the weights of the best epoch, by `monitor`, are given back and not the last ones.
+            monitor: What is watched for it, as ``val_accuracy``; None for ``val_loss``, without ``valid`` ``loss``.
+            mode: Whether less or more of it is better; ``auto`` where Keras knows.
+            backup: A directory for the state after each epoch: a training that was killed goes on from there, and
+                gives what an unbroken one gives. It is removed at the end.
+            directory: Where relative paths in `callbacks` lie.
+            seed: Of the weights, of the order of the rows, of dropout and augmentation; None for one that is drawn, and
+                noted in the record.
+            mixed_precision: Whether to compute in 16 bits with weights of 32; or the name of a policy of Keras.
+            threads: How many threads compute; None for one where the model is tiny, else the backend's own choice.
+            verbose: What Keras prints: nothing, a bar, or a line an epoch. Every epoch is logged in any case.
+
+        Returns:
+            The trained model. Its ``training`` tells the history, the best epoch, and how the training ended. Where it
+            was stopped by Ctrl-C, it is what had been learnt by then.
+
+        Raises:
+            ArgumentsError: A name or a parameter that Keras does not have.
+            FitError: Data that does not fit the model, the loss or the weights; a loss that is no number any more; a
+                backup of another training.
+        """
+        raise NotImplementedError
+
+    def check_params(self, params: Mapping[str, Any]) -> Iterable[Fault]:
+        """Find, without data, names and parameters that Keras does not have."""
+        raise NotImplementedError
+
+
+fit = KerasFitter()
