@@ -1,0 +1,114 @@
+"""A fitted Keras model, or one that was exported from Keras, as a model of Mercury.
+
+Nothing here imports Keras: a model that lies in an exported format predicts without it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from mercury_core.errors import MercuryError, MissingColumnsError, PredictError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from mercury_core.data import DataSet, Predictions
+    from mercury_keras.specs import ModelSpec
+
+
+class KerasModel:
+    """A model with the names of what it takes and gives.
+
+    Attributes:
+        underlying: The Keras model; or, of an exported format, the object that its library loaded: an onnxruntime
+            session, a TensorFlow SavedModel, a torch program.
+        spec: What it takes and gives.
+    """
+
+    def __init__(self, underlying: Any, spec: ModelSpec, run: Callable[[Any], Any] | None = None) -> None:
+        """Name what a model takes and gives.
+
+        Args:
+            underlying: The model.
+            spec: What it takes and gives.
+            run: How `underlying` predicts a batch (an array, or arrays by input), where it is no Keras model: it gives
+                an array, a list of arrays or a mapping of them by output.
+        """
+        self.underlying = underlying
+        self.spec = spec
+        self._run = run
+
+    @property
+    def is_keras(self) -> bool:
+        """Whether `underlying` is a Keras model, which can be trained further and saved in any format."""
+        return self._run is None
+
+    @property
+    def classes(self) -> tuple[Any, ...] | None:
+        """The labels of a classifier of one target, in the order of the score columns; else None."""
+        return self.spec.outputs[0].classes if len(self.spec.outputs) == 1 else None
+
+    @property
+    def training(self) -> Mapping[str, Any]:
+        """How the training went: see `mercury_core.contracts.Trained`."""
+        return self.spec.training
+
+    def predict(self, data_set: DataSet) -> Predictions:
+        """Predict every row, in batches: memory is bounded by one batch and by what is predicted.
+
+        Args:
+            data_set: Its features are taken by name; columns that the model does not know are left out.
+
+        Returns:
+            ``values`` has a column a target: labels of the target's type, or numbers. ``scores``: of one target of
+            labels, one column a class in the order of ``classes``, probabilities (made of logits where the model gives
+            those); of several targets of yes and no, one column a target; of numbers, none.
+
+        Raises:
+            MissingColumnsError: Features are missing.
+            PredictError: The model refused the rows, or gave no numbers.
+            ReadError: An image that cannot be read.
+        """
+        import numpy as np
+
+        from mercury_keras import batches, outputs
+
+        spec, features = self.spec, data_set.features
+        missing = [name for one in spec.inputs for name in one.columns if name not in features]
+        if missing:
+            raise MissingColumnsError("The data to predict", missing, features.field_names)
+        run = self._run or self.underlying.predict_on_batch
+        names = tuple(getattr(self.underlying, "output_names", None) or ()) if self.is_keras else ()
+        parts: dict[str, list[Any]] = {
+            one.name: [np.empty((0, one.units), np.float32)] if features.num_rows == 0 else [] for one in spec.outputs
+        }
+        first = 0
+        for block in batches.blocks(features, spec.inputs, spec.batch_size) if features.num_rows else ():
+            rows = len(next(iter(block.values())) if isinstance(block, dict) else block)
+            try:
+                raw = run(block)
+            except MercuryError:
+                raise
+            except Exception as error:  # whatever the library behind the model raises
+                raise PredictError(repr(self), _said(error)) from error
+            found = outputs.by_output(raw, spec.outputs, names, repr(self))
+            for one in spec.outputs:
+                parts[one.name].append(outputs.check(found[one.name], one, rows, first, repr(self)))
+            first += rows
+        return outputs.predictions({name: np.concatenate(some) for name, some in parts.items()}, spec.outputs)
+
+    def __repr__(self) -> str:
+        name = getattr(self.underlying, "name", None) if self.is_keras else None
+        taken = " + ".join(
+            f"{len(one.columns)} feature{'s' * (len(one.columns) != 1)}"
+            if one.image is None
+            else f"images {one.name!r}"
+            for one in self.spec.inputs
+        )
+        given = ", ".join(target for one in self.spec.outputs for target in one.targets)
+        return f"KerasModel({name or type(self.underlying).__name__}: {taken} -> {given})"
+
+
+def _said(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
