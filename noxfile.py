@@ -11,6 +11,10 @@ from pathlib import Path
 
 import nox
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 ROOT = Path(__file__).parent
 PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
 PYTHONS = ("3.11", "3.12", "3.13")
@@ -18,6 +22,9 @@ PLUGINS = sorted(path.name.removeprefix("mercury-") for path in (ROOT / "plugins
 
 #: Plugins whose tests talk to servers.
 STORES = ("gcs", "s3")
+#: Plugins whose tests need gigabytes of SDKs: on one Python, in sessions of their own, with the extras that they need.
+DEEP = {"keras": "[torch,onnx]"}
+LIGHT = [name for name in PLUGINS if name not in DEEP]
 
 RUNNING = f"{sys.version_info.major}.{sys.version_info.minor}"
 OTHERS = tuple(version for version in PYTHONS if version != RUNNING)
@@ -61,7 +68,8 @@ for _version in PYTHONS:
 
 def _plugin_runs() -> list[tuple[str | None, str]]:
     """Which plugin is tested on which Python; None for this one. Tests that talk to servers take minutes: on two."""
-    return [(python, name) for name in PLUGINS for python in (None, *(OTHERS[-1:] if name in STORES else OTHERS))]
+    others = {**dict.fromkeys(STORES, OTHERS[-1:]), **dict.fromkeys(DEEP, ())}
+    return [(python, name) for name in PLUGINS for python in (None, *others.get(name, OTHERS))]
 
 
 def _install(session: nox.Session, *what: str, groups: tuple[str, ...] = ()) -> None:
@@ -74,8 +82,12 @@ def _editable(*paths: str) -> list[str]:
     return [word for path in paths for word in ("--editable", path)]
 
 
-def _plugin_paths() -> list[str]:
-    return [f"./plugins/mercury-{name}" for name in PLUGINS]
+def _plugin_paths(names: Iterable[str] = PLUGINS) -> list[str]:
+    return [f"./plugins/mercury-{name}" for name in names]
+
+
+def _whole_plugin_paths() -> list[str]:
+    return [f"./plugins/mercury-{name}{DEEP.get(name, '')}" for name in PLUGINS]
 
 
 @nox.session
@@ -107,12 +119,19 @@ Change a line of {home / "workflow.yaml"} and run it again, or say it on the com
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Run every test on this interpreter: core, plugins, integration, third parties, and the examples in docstrings."""
-    _install(session, *_editable(".[pandas,polars]", *_plugin_paths()), groups=("test", "build", "servers"))
+    """Run every test on this interpreter: core, plugins, integration, third parties, and the examples in docstrings.
+
+    What needs gigabytes of SDKs follows in the sessions plugin(keras) and tensorflow: torch alone would double the time
+    of everything else, since scikit-learn imports it where it is there.
+    """
+    _install(session, *_editable(".[pandas,polars]", *_plugin_paths(LIGHT)), groups=("test", "build", "servers"))
     if session.posargs:
         session.run("python", "-m", "pytest", "-W", "error", *session.posargs)
         return
-    packages = ["mercury_core", *(f"plugins/mercury-{name}/mercury_{name}" for name in PLUGINS)]
+    for name in DEEP:
+        session.notify(f"plugin({name})")
+    session.notify("tensorflow")
+    packages = ["mercury_core", *(f"plugins/mercury-{name}/mercury_{name}" for name in LIGHT)]
     session.run(
         *(
             "python",
@@ -130,6 +149,8 @@ def tests(session: nox.Session) -> None:
         ),
         # It has no examples; looking for some makes every lazy name import itself while its namespace is walked.
         *("--ignore", "mercury_core/__init__.py"),
+        *("--ignore", "tests/tensorflow"),
+        *(word for name in DEEP for word in ("--ignore", f"tests/{name}")),
         *("--cov", "--cov-report=term", "--durations=10"),
         env=ONE_THREAD,
     )
@@ -151,9 +172,21 @@ def core(session: nox.Session) -> None:
 def plugin(session: nox.Session, plugin: str) -> None:
     """Test one plugin, alone with the core; NAME runs on this interpreter, NAME-3.x on another."""
     servers = ("servers",) if plugin in STORES else ()
-    _install(session, *_editable(".", f"./plugins/mercury-{plugin}"), groups=("test", *servers))
+    _install(session, *_editable(".", f"./plugins/mercury-{plugin}{DEEP.get(plugin, '')}"), groups=("test", *servers))
+    tested = [f"tests/{plugin}"]
+    if plugin in DEEP:  # nowhere else is it covered, and are its examples run
+        home = f"plugins/mercury-{plugin}"
+        tested += ["--doctest-modules", f"{home}/mercury_{plugin}", "--durations=10"]
+        tested += ["--cov", f"--cov-config={home}/pyproject.toml", "--cov-report=term"]
+    session.run("python", "-m", "pytest", "-W", "error", "-n", "2", "--dist", "loadfile", *tested, env=ONE_THREAD)
+
+
+@nox.session
+def tensorflow(session: nox.Session) -> None:
+    """Test what needs TensorFlow, beside torch and all plugins: formats across backends, the examples with Keras."""
+    _install(session, *_editable(".", *_whole_plugin_paths()), "tensorflow-cpu", groups=("test", "servers"))
     session.run(
-        "python", "-m", "pytest", "-W", "error", "-n", "2", "--dist", "loadfile", f"tests/{plugin}", env=ONE_THREAD
+        *("python", "-m", "pytest", "-W", "error", "-n", "2", "--dist", "loadfile", "tests/tensorflow"), env=ONE_THREAD
     )
 
 
@@ -186,7 +219,7 @@ def dist(session: nox.Session) -> None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """Measure the published figures against their peers, by turns; name programs to run only those."""
-    _install(session, ".[pandas,polars]", *_plugin_paths(), groups=("bench",))
+    _install(session, ".[pandas,polars]", *_whole_plugin_paths(), groups=("bench",))
     programs = session.posargs or sorted(
         path.name for path in Path("benchmarks").glob("*.py") if path.name != "harness.py"
     )

@@ -174,7 +174,7 @@ class Trained(Protocol):
 
     @property
     def training(self) -> Mapping[str, Any]:
-        """Plain values by name, as ``{"epochs": 12, "history": {"loss": [0.7, 0.4]}}``; empty where nothing is known."""
+        """Plain values by name, as ``{"epochs": 2, "history": {"loss": [0.7, 0.4]}}``; empty where nothing is known."""
         ...
 
 
