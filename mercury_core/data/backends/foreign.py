@@ -39,14 +39,19 @@ def _back(table: pa.Table, like: Any) -> Any:
     return DataWrapper(table).to(format_of(like) or "arrow").underlying
 
 
-def names(data: Any) -> list[str]:
-    """The names that its way to Arrow gives the columns."""
-    return list(_table(data).column_names)
+def _is_array(data: Any) -> bool:
+    """Whether it is rows × columns without names, as a tensor: what is to be known of it, it tells unconverted."""
+    return len(getattr(data, "shape", ())) == 2 and not hasattr(data, "columns") and not hasattr(data, "column_names")
+
+
+def names(data: Any) -> list[str] | None:
+    """The names that its way to Arrow gives the columns; None of an array."""
+    return None if _is_array(data) else list(_table(data).column_names)
 
 
 def num_columns(data: Any) -> int:
     """How many columns."""
-    return len(names(data))
+    return int(data.shape[1]) if _is_array(data) else len(_table(data).column_names)
 
 
 def num_rows(data: Any) -> int:

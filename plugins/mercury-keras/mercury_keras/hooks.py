@@ -8,6 +8,7 @@ from mercury_core import Provider, hookimpl
 MERCURY_API = 1
 
 _HERE = "mercury_keras"
+_TORCH = "'mercury-keras[torch]'"
 
 
 @hookimpl
@@ -23,7 +24,7 @@ def mercury_transform() -> list[Provider]:
     """Augmentation, and the ways to and from tensors and batches."""
     return [
         Provider("keras.augment", f"{_HERE}.images.augment:augment", "Augment images with Keras's layers, in training"),
-        Provider("to.torch", f"{_HERE}.converters:to_torch", "To a torch tensor of rows × columns"),
+        Provider("to.torch", f"{_HERE}.converters:to_torch", "To a torch tensor of rows × columns", install=_TORCH),
         Provider("from.torch", f"{_HERE}.converters:from_torch", "From a torch tensor"),
         Provider("to.keras", f"{_HERE}.converters:to_keras", "To a data set of batches, as Keras takes them"),
         Provider("from.keras", f"{_HERE}.converters:from_keras", "From a data set of batches of this plugin"),
