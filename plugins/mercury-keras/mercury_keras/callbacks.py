@@ -1,0 +1,162 @@
+"""Keras's callbacks from a config, and what `keras.fit` watches itself while Keras trains.
+
+Nothing here imports Keras before it is called.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mercury_core.contracts import Fault
+from mercury_core.errors import FitError, did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+_log = logging.getLogger(__name__)
+
+#: The parameter of each callback that is a path, and where it writes when it is not told.
+_PATHS = {
+    "BackupAndRestore": ("backup_dir", None),
+    "CSVLogger": ("filename", None),
+    "ModelCheckpoint": ("filepath", None),
+    "OrbaxCheckpoint": ("directory", None),
+    "TensorBoard": ("log_dir", "logs"),
+}
+
+
+def make_callbacks(items: Sequence[Any], directory: Path | None) -> tuple[list[Any], list[Fault]]:
+    """Make Keras's callbacks.
+
+    Args:
+        items: Each a name, ``{use: NAME, **params}``, Keras's serialised form, ``module:name``, or a callback.
+        directory: Where relative paths in them lie; without one a relative path is a fault.
+
+    Returns:
+        The callbacks, and everything that is wrong with them.
+    """
+    from mercury_keras import names
+
+    made: list[Any] = []
+    faults: list[Fault] = []
+    for place, item in enumerate(items):
+        at = ("callbacks", place)
+        placed = _placed(item, directory, at, faults)
+        callback, wrong = names.make("callback", placed, at=at)
+        faults += wrong
+        made.append(callback)
+    return made, faults
+
+
+def _placed(item: Any, directory: Path | None, at: tuple[str | int, ...], faults: list[Fault]) -> Any:
+    """A callback of the config whose path is absolute; a relative one that lies nowhere is a fault."""
+    if isinstance(item, str):
+        return _placed({"use": item}, directory, at, faults) if item in _PATHS else item
+    if not isinstance(item, Mapping):
+        return item
+    name = item.get("use", item.get("class_name"))
+    parameter, default = _PATHS.get(name, (None, None)) if isinstance(name, str) else (None, None)
+    if parameter is None:
+        return item
+    inner = item if "use" in item else item.get("config") or {}
+    path = inner.get(parameter, default)
+    if not isinstance(path, str | Path) or Path(path).is_absolute() or "://" in str(path):
+        return item
+    if directory is None:
+        where = (*at, parameter) if "use" in item else (*at, "config", parameter)
+        faults.append(
+            Fault(
+                where if parameter in inner else at,
+                f"The path {str(path)!r} of {name} is relative: add directory, where it lies, as `directory: out`.",
+            )
+        )
+        return item
+    # A name with placeholders, as "{epoch:02d}.keras", is no path yet: it is joined as text.
+    absolute = str(directory / path)
+    return {**item, parameter: absolute} if "use" in item else {**item, "config": {**inner, parameter: absolute}}
+
+
+def prepare(callbacks: Sequence[Any], validated: bool, what: str) -> None:
+    """See that callbacks can do their work, before the first epoch; make the directories that they write to.
+
+    Args:
+        callbacks: Keras's.
+        validated: Whether there is a data set ``valid``.
+        what: The model, for the errors.
+
+    Raises:
+        FitError: One watches what only ``valid`` could tell.
+    """
+    for callback in callbacks:
+        monitor = getattr(callback, "monitor", None)
+        # Without save_best_only a checkpoint watches nothing.
+        idle = getattr(callback, "save_best_only", True) is False
+        if isinstance(monitor, str) and monitor.startswith("val_") and not validated and not idle:
+            raise FitError(
+                what,
+                f"{type(callback).__name__} watches {monitor!r}, and there is no data set 'valid'",
+                f"Split one off, or say monitor: {monitor.removeprefix('val_')}.",
+            )
+        filename = getattr(callback, "filename", None)
+        if isinstance(filename, str):
+            Path(filename).parent.mkdir(parents=True, exist_ok=True)
+
+
+def check_monitors(callbacks: Sequence[Any], logs: Mapping[str, Any], what: str) -> None:
+    """See after the first batch that what callbacks watch is there: an epoch may take hours.
+
+    Args:
+        callbacks: Keras's.
+        logs: What Keras measures of a batch.
+        what: The model, for the errors.
+
+    Raises:
+        FitError: One watches what nothing measures.
+    """
+    for callback in callbacks:
+        monitor = getattr(callback, "monitor", None)
+        if not isinstance(monitor, str) or getattr(callback, "save_best_only", True) is False:
+            continue
+        if monitor.removeprefix("val_") in logs or monitor.removeprefix("val_").startswith("learning_rate"):
+            continue
+        known = [*logs, *(f"val_{name}" for name in logs)]
+        raise FitError(
+            what,
+            f"monitor is {monitor!r}, and what is measured is: {', '.join(logs)}",
+            f"Add it to the metrics, or watch one of those.{did_you_mean(monitor, known)}",
+        )
+
+
+def of_functions(**functions: Callable[..., None]) -> Any:
+    """A callback of Keras's that calls these functions, under the names of its methods."""
+    from mercury_keras.backend import keras
+
+    return keras().callbacks.LambdaCallback(**functions)
+
+
+def tracker(monitor: str, mode: str, restore: bool) -> Any:
+    """What remembers the best epoch: Keras's early stopping that never stops.
+
+    Args:
+        monitor: What is watched.
+        mode: ``auto``, ``min`` or ``max``.
+        restore: Whether its weights are kept in memory, and put back at the end.
+    """
+    from mercury_keras.backend import keras
+
+    return keras().callbacks.EarlyStopping(monitor=monitor, mode=mode, patience=2**62, restore_best_weights=restore)
+
+
+def log_epoch(epoch: int, epochs: int, logs: Mapping[str, Any]) -> None:
+    """Tell the log of an epoch that ended."""
+    told = ", ".join(f"{name} {value:.6g}" for name, value in logs.items() if isinstance(value, int | float))
+    _log.info("epoch %d of %d: %s", epoch + 1, epochs, told)
+
+
+def is_finite(value: Any) -> bool:
+    """Whether a number is neither NaN nor infinite; what is not there is not wrong."""
+    return value is None or math.isfinite(value)
