@@ -102,14 +102,14 @@ class _Training:
 
     # --- what Keras calls ---
 
-    def begins(self, _logs: Any = None) -> None:
+    def begins(self, *_args: Any, **_named: Any) -> None:
         """Callbacks have forgotten everything by now: what a backup knows is put back after that."""
         plan = self.plan
         if plan.kept is not None and plan.backup is not None:
             plan.backup.restore(self.model, self.remembering)
             self.ended = plan.kept.epoch
 
-    def epoch_begins(self, epoch: int, _logs: Any = None) -> None:
+    def epoch_begins(self, epoch: int, *_args: Any, **_named: Any) -> None:
         self.data.epoch = epoch
 
     def batch_ended(self, batch: int, logs: Mapping[str, Any]) -> None:
@@ -119,7 +119,7 @@ class _Training:
         if not own.is_finite(logs.get("loss")) and not self.may_be_nan:
             raise self.not_finite(logs["loss"], f"after batch {batch + 1} of epoch {self.data.epoch + 1}")
 
-    def may_end(self, _batch: int, _logs: Any = None) -> None:
+    def may_end(self, *_args: Any, **_named: Any) -> None:
         if self.interrupt.asked:
             raise TrainingInterrupted
 
