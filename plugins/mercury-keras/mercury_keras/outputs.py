@@ -118,9 +118,8 @@ def predictions(arrays: Mapping[str, Array], outputs: Sequence[OutputSpec]) -> P
         spec, found = scores[0]
         if found is None:
             return Predictions(table)
-        labels = spec.classes
-        names = spec.targets if labels is None else [str(label) for label in labels]
-        return Predictions(table, DataWrapper(found, names), labels)
+        names = spec.targets if spec.classes is None else [str(label) for label in spec.classes]
+        return Predictions(table, DataWrapper(found, names), spec.classes)
     return Predictions(table, _of_several(scores))
 
 
@@ -160,8 +159,7 @@ def _one(array: Array, spec: OutputSpec) -> tuple[list[pa.Array], Array | None]:
     else:
         scores = _softmax(array) if spec.logits else array
         places = array.argmax(axis=1)
-    labels = _labels(spec)
-    return [labels.take(pa.array(places.astype(np.int64)))], scores
+    return [labels(spec).take(pa.array(places.astype(np.int64)))], scores
 
 
 def _typed(column: Array, kind: str) -> pa.Array:
@@ -171,7 +169,8 @@ def _typed(column: Array, kind: str) -> pa.Array:
     return pa.array(np.ascontiguousarray(column)).cast(pa.type_for_alias(kind))
 
 
-def _labels(spec: OutputSpec) -> pa.Array:
+def labels(spec: OutputSpec) -> pa.Array:
+    """The classes of an output, of the type that its target had in training; of one without classes, nothing."""
     import pyarrow as pa
 
     labels = pa.array(list(spec.classes or ()))

@@ -5,11 +5,11 @@ Nothing here imports Keras.
 
 from __future__ import annotations
 
+from collections.abc import Mapping  # noqa: TC003 -- msgspec reads the types of the fields
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+import msgspec
 
 Task = Literal["binary", "multiclass", "multilabel", "regression"]
 
@@ -110,28 +110,10 @@ class ModelSpec:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, content: Mapping[str, Any]) -> ModelSpec:
-        """What `to_json` gave.
+    def from_json(cls, content: Any) -> ModelSpec:
+        """What `to_json` gave, as JSON brings it again.
 
         Raises:
-            TypeError: It is something else.
-            KeyError: Likewise.
+            ValueError: It is something else.
         """
-        inputs = tuple(
-            InputSpec(
-                one["name"], tuple(one["columns"]), None if one.get("image") is None else ImageSpec(**one["image"])
-            )
-            for one in content["inputs"]
-        )
-        outputs = tuple(
-            OutputSpec(
-                **{
-                    **one,
-                    "targets": tuple(one["targets"]),
-                    "types": tuple(one.get("types", ())),
-                    "classes": None if one.get("classes") is None else tuple(one["classes"]),
-                }
-            )
-            for one in content["outputs"]
-        )
-        return cls(inputs, outputs, content.get("batch_size", 256), content.get("training", {}))
+        return msgspec.convert(content, cls)
