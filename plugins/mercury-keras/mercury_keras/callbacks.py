@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import logging
 import math
+import re
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,25 +45,32 @@ def make_callbacks(items: Sequence[Any], directory: Path | None) -> tuple[list[A
 
     made: list[Any] = []
     faults: list[Fault] = []
+    without = find_spec("tensorflow") is None
     for place, item in enumerate(items):
         at = ("callbacks", place)
         placed = _placed(item, directory, at, faults)
         callback, wrong = names.make("callback", placed, at=at)
         faults += wrong
         made.append(callback)
+        if without and type(callback).__name__ == "TensorBoard":
+            todo = "pip install 'mercury-keras[tensorflow]', or log with CSVLogger"
+            faults.append(Fault(at, f"TensorBoard writes with TensorFlow, which is not installed: {todo}."))
     return made, faults
 
 
 def _placed(item: Any, directory: Path | None, at: tuple[str | int, ...], faults: list[Fault]) -> Any:
     """A callback of the config whose path is absolute; a relative one that lies nowhere is a fault."""
-    if isinstance(item, str):
-        return _placed({"use": item}, directory, at, faults) if item in _PATHS else item
-    if not isinstance(item, Mapping):
+    from mercury_keras import names
+
+    if not isinstance(item, str | Mapping):
         return item
-    name = item.get("use", item.get("class_name"))
-    parameter, default = _PATHS.get(name, (None, None)) if isinstance(name, str) else (None, None)
+    kind = names.class_of("callback", item)
+    name = "" if kind is None else kind.__name__
+    parameter, default = _PATHS.get(name, (None, None))
     if parameter is None:
         return item
+    if isinstance(item, str):
+        item = {"use": item}
     inner = item if "use" in item else item.get("config") or {}
     path = inner.get(parameter, default)
     if not isinstance(path, str | Path) or Path(path).is_absolute() or "://" in str(path):
@@ -80,13 +89,14 @@ def _placed(item: Any, directory: Path | None, at: tuple[str | int, ...], faults
     return {**item, parameter: absolute} if "use" in item else {**item, "config": {**inner, parameter: absolute}}
 
 
-def prepare(callbacks: Sequence[Any], validated: bool, what: str) -> None:
+def prepare(callbacks: Sequence[Any], validated: bool, what: str, *, resumed_at: int = 0) -> None:
     """See that callbacks can do their work, before the first epoch; make the directories that they write to.
 
     Args:
         callbacks: Keras's.
         validated: Whether there is a data set ``valid``.
         what: The model, for the errors.
+        resumed_at: How many epochs were finished before a kill: a log of them is gone on with.
 
     Raises:
         FitError: One watches what only ``valid`` could tell.
@@ -104,6 +114,17 @@ def prepare(callbacks: Sequence[Any], validated: bool, what: str) -> None:
         filename = getattr(callback, "filename", None)
         if isinstance(filename, str):
             Path(filename).parent.mkdir(parents=True, exist_ok=True)
+            if resumed_at:
+                callback.append = True
+                _rewind(Path(filename), resumed_at)
+
+
+def _rewind(log: Path, epoch: int) -> None:
+    """Take back the line of an epoch that was logged, and not finished before the kill."""
+    if log.is_file():
+        lines = log.read_text(encoding="utf-8").splitlines(keepends=True)
+        if lines and re.match(rf"{epoch}\b", lines[-1]):
+            log.write_text("".join(lines[:-1]), encoding="utf-8")
 
 
 def check_monitors(callbacks: Sequence[Any], logs: Mapping[str, Any], what: str) -> None:

@@ -145,7 +145,7 @@ class _Training:
         plan, kept = self.plan, self.plan.kept
         first = kept.epoch if kept is not None else 0
         last = first if kept is not None and kept.stop else plan.epochs
-        own.prepare(plan.callbacks, valid is not None, plan.what)
+        own.prepare(plan.callbacks, valid is not None, plan.what, resumed_at=first)
         began = time.perf_counter()
         with noting_ctrl_c() as self.interrupt:
             self._fit(valid, first, last)
@@ -159,6 +159,7 @@ class _Training:
 
     def _fit(self, valid: Any, first: int, last: int) -> None:
         from mercury_keras.batches import own_errors
+        from mercury_keras.names import said
 
         try:
             with own_errors(self.data, valid):
@@ -184,7 +185,9 @@ class _Training:
             RuntimeError,
             ImportError,
         ) as error:
-            raise FitError(self.plan.what, _said(error)) from error
+            words = said(error)
+            why = words if isinstance(error, ValueError) else f"{type(error).__name__}: {words}"
+            raise FitError(self.plan.what, why) from error
 
     def _end_early(self) -> None:
         """What Keras does when training ends, between two batches: an epoch that was not finished is not counted."""
@@ -206,8 +209,9 @@ class _Training:
             return "interrupted"
         if self.ended >= plan.epochs:
             return "epochs"
-        early = any(getattr(one, "stopped_epoch", 0) for one in plan.callbacks)
-        return "early_stopping" if early else "callback"
+        if any(getattr(one, "stopped_epoch", 0) for one in plan.callbacks):
+            return "early_stopping"
+        return "callback" if self.model.stop_training or (plan.kept is not None and plan.kept.stop) else "epochs"
 
     def _warn(self) -> None:
         plan = self.plan
@@ -231,6 +235,8 @@ class _Training:
             told |= {"best_epoch": self.tracker.best_epoch + 1, "monitor": self.plan.monitor}
         if self.plan.kept is not None:
             told["resumed_at"] = self.plan.kept.epoch + 1
+        elif epochs and epochs[0]:  # Keras's own BackupAndRestore did that
+            told["resumed_at"] = epochs[0] + 1
         return {**told, "seconds": round(seconds, 3)}
 
     def not_finite(self, loss: Any, where: str) -> FitError:
@@ -240,12 +246,6 @@ class _Training:
             "Lower learning_rate, clip the gradients (optimizer: {use: Adam, clipnorm: 1}), scale the features, or "
             "look for missing values among them.",
         )
-
-
-def _said(error: BaseException) -> str:
-    """The first line of an error of Keras's, which may have many."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [""]
-    return lines[0] if isinstance(error, ValueError) and lines[0] else f"{type(error).__name__}: {lines[0]}"
 
 
 def _plain(value: Any) -> Any:
