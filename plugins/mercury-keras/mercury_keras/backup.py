@@ -77,7 +77,7 @@ class Backup:
         try:
             found = self._read()
             return Kept(found["epoch"], found["stop"], found["seed"], found["settings"])
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise self._unusable(f"cannot be read ({type(error).__name__}: {error})") from error
 
     def check(self, kept: Kept, settings: Mapping[str, Any]) -> None:
@@ -113,7 +113,7 @@ class Backup:
             with np.load(self._state / _ARRAYS, allow_pickle=False) as arrays:
                 _restore_callbacks(callbacks, found["callbacks"], arrays)
                 _restore_random(found["random"], arrays)
-        except (OSError, ValueError, KeyError, IndexError) as error:
+        except (OSError, ValueError, LookupError, TypeError) as error:
             raise self._unusable(f"does not fit the model ({str(error).strip().splitlines()[0]})") from error
 
     def write(

@@ -119,6 +119,14 @@ def prepare(callbacks: Sequence[Any], validated: bool, what: str, *, resumed_at:
                 _rewind(Path(filename), resumed_at)
 
 
+def close(callbacks: Sequence[Any]) -> None:
+    """Close the logs of callbacks that Keras did not bring to their end, since training failed."""
+    for callback in callbacks:
+        file = getattr(callback, "csv_file", None)
+        if file is not None:
+            file.close()
+
+
 def _rewind(log: Path, epoch: int) -> None:
     """Take back the line of an epoch that was logged, and not finished before the kill."""
     if log.is_file():

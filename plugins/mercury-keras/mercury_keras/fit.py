@@ -44,7 +44,7 @@ class KerasFitter:
         task: Literal["auto", "binary", "multiclass", "multilabel", "regression"] = "auto",
         outputs: dict[str, list[str]] | None = None,
         loss: Any = None,
-        optimizer: Any = "adam",
+        optimizer: Any = None,
         learning_rate: Any = None,
         metrics: Any = None,
         epochs: int = 10,
@@ -76,7 +76,7 @@ class KerasFitter:
             outputs: Of a model of several outputs: the names of the targets by the name of the output.
             loss: By Keras's name, as ``{use: NAME, **parameters}`` or in Keras's serialised form; by output where there
                 are several. None for the one that is usual for the task.
-            optimizer: Likewise, one.
+            optimizer: Likewise, one; None for ``adam``, or for what a function of one's own compiled with.
             learning_rate: A number, or a schedule like an optimizer; None for what the optimizer has.
             metrics: A list like the losses, or one by output.
             epochs: How many times all rows are seen, at most.
@@ -179,9 +179,9 @@ class _Fitting:
         if seed is None:  # a run without one can be done again with the one that its record names
             seed = secrets.randbelow(_SEEDS) if kept is None else kept.seed
         with backend.seeded(seed):
-            inputs = input_specs(self.train.features)
+            inputs = input_specs(self.train.features, self.what)
             told = {name: params[name] for name in ("task", "loss", "outputs")}
-            model, outputs = build(_build_settings(params), inputs, output_specs(targets, **told), targets)
+            model, inputs, outputs = build(_build_settings(params), inputs, output_specs(targets, **told), targets)
             batch_size = self._batch_size()
             data, digest = self._batches(self.train, "train", inputs, outputs, seed)
             valid = None if self.valid is None else self._batches(self.valid, "valid", inputs, outputs, seed)[0]
@@ -240,11 +240,13 @@ class _Fitting:
         """The batches of a data set, and a digest of its targets."""
         from mercury_keras.batches import batches
         from mercury_keras.images.spec import augmentation_of
+        from mercury_keras.inputs import check_numbers
         from mercury_keras.targets import encode
         from mercury_keras.weights import row_weights, sample_weights
 
+        check_numbers(data_set.features, inputs, self.what, where)
         training = where == "train"
-        targets = {output.name: encode(data_set.targets, output, where) for output in outputs}
+        targets = {output.name: encode(data_set.targets, output, where, self.what) for output in outputs}
         class_weight = self.params["class_weight"] if training else None
         rows = sample_weights(data_set, where, self.what)
         weights = row_weights(rows, targets, outputs, class_weight, self.what)

@@ -185,9 +185,19 @@ class _Training:
             RuntimeError,
             ImportError,
         ) as error:
+            if self._is_broken():  # of which a backend may complain in words of its own
+                raise self.not_finite(math.nan, f"in epoch {self.data.epoch + 1}") from error
             words = said(error)
             why = words if isinstance(error, ValueError) else f"{type(error).__name__}: {words}"
             raise FitError(self.plan.what, why) from error
+        finally:
+            own.close(self.plan.callbacks)
+
+    def _is_broken(self) -> bool:
+        """Whether the model computes no numbers any more."""
+        import numpy as np
+
+        return not all(np.isfinite(one).all() for one in self.model.get_weights())
 
     def _end_early(self) -> None:
         """What Keras does when training ends, between two batches: an epoch that was not finished is not counted."""
