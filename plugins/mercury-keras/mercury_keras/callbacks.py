@@ -35,7 +35,7 @@ def make_callbacks(items: Sequence[Any], directory: Path | None) -> tuple[list[A
     """Make Keras's callbacks.
 
     Args:
-        items: Each a name, ``{use: NAME, **params}``, Keras's serialised form, ``module:name``, or a callback.
+        items: Each a name, ``{use: NAME, **params}``, ``module:name`` of one's own, or a callback.
         directory: Where relative paths in them lie; without one a relative path is a fault.
 
     Returns:
@@ -71,22 +71,19 @@ def _placed(item: Any, directory: Path | None, at: tuple[str | int, ...], faults
         return item
     if isinstance(item, str):
         item = {"use": item}
-    inner = item if "use" in item else item.get("config") or {}
-    path = inner.get(parameter, default)
+    path = item.get(parameter, default)
     if not isinstance(path, str | Path) or Path(path).is_absolute() or "://" in str(path):
         return item
     if directory is None:
-        where = (*at, parameter) if "use" in item else (*at, "config", parameter)
         faults.append(
             Fault(
-                where if parameter in inner else at,
+                (*at, parameter) if parameter in item else at,
                 f"The path {str(path)!r} of {name} is relative: add directory, where it lies, as `directory: out`.",
             )
         )
         return item
     # A name with placeholders, as "{epoch:02d}.keras", is no path yet: it is joined as text.
-    absolute = str(directory / path)
-    return {**item, parameter: absolute} if "use" in item else {**item, "config": {**inner, parameter: absolute}}
+    return {**item, parameter: str(directory / path)}
 
 
 def prepare(callbacks: Sequence[Any], validated: bool, what: str, *, resumed_at: int = 0) -> None:
