@@ -1,0 +1,157 @@
+"""ONNX: one ``.onnx`` file, which onnxruntime runs in Python, C, Java, JavaScript and more, without Keras."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from mercury_core.errors import CorruptBundleError, ProviderNotInstalledError, UnsavableModelError
+from mercury_keras.formats import common, exported
+from mercury_keras.formats.reading import loading, saving
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from mercury_core.contracts import Model
+    from mercury_keras.model import KerasModel
+
+_KEY, _FILE = "keras.onnx", "model.onnx"
+_INSTALL = "'mercury-keras[onnx]'"
+# Operators of the standard; those of others may run code that onnxruntime was given, or read files.
+_DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml"})
+_INSIDES = (
+    "You are using the legacy TorchScript-based ONNX export",
+    "The feature will be removed",
+    "Converting a tensor to a Python",
+    "torch.as_tensor results are registered as constants",
+    "Iterating over a tensor might cause the trace",
+)
+
+
+class OnnxFormat:
+    """A directory of ``model.onnx`` and ``model.json``; written under torch or TensorFlow, read without either."""
+
+    def save(self, model: Model, path: Path, *, opset_version: int | None = None) -> Path:
+        """Export a model, for any number of rows at once, and prove that it predicts the same.
+
+        Args:
+            model: A model of ``keras.fit``.
+            path: The directory to make.
+            opset_version: Of ONNX's operators; None for the exporter's own choice.
+
+        Returns:
+            `path`.
+
+        Raises:
+            UnsavableModelError: It cannot be exported on this backend, or predicts otherwise after that.
+            ProviderNotInstalledError: A package for it is missing.
+        """
+        source = common.as_keras(model, _KEY)
+        _need_exporter(source)
+        path = common.make(path, source)
+        with saving(source, _KEY), exported.quiet(*_INSIDES):
+            order = exported.order_of(source)
+            signature = exported.signature(source.spec)
+            source.underlying.export(
+                str(path / _FILE),
+                format="onnx",
+                verbose=False,
+                input_signature=signature,
+                opset_version=opset_version,
+            )
+            _, run = _opened(path / _FILE, order, source.spec)
+        exported.prove(source, _KEY, run)
+        return common.write(path, source, _KEY, custom={}, outputs=order)
+
+    def load(self, path: Path, *, trusted: Collection[str] = ()) -> KerasModel:  # noqa: ARG002
+        """Read an exported model: it predicts, by onnxruntime, and needs neither Keras nor a backend.
+
+        Args:
+            path: What `save` gave back.
+            trusted: Of no meaning here: nothing of the file is looked up by name.
+
+        Raises:
+            CorruptBundleError: It refers to other files, or uses operators that are not of the standard.
+            BundleFormatError: It is no ONNX file that can be read.
+            ProviderNotInstalledError: onnx or onnxruntime is missing.
+        """
+        from mercury_keras.model import KerasModel
+
+        _need("onnx", "onnxruntime")
+        path = Path(path)
+        beside, file = common.read(path, _KEY), path / _FILE
+        with loading(file, beside):
+            faults = list(dict.fromkeys(_faults(file)))
+        if faults:
+            raise CorruptBundleError(str(file), faults[:5])
+        with loading(file, beside):
+            session, run = _opened(file, beside.outputs, beside.spec)
+        return KerasModel(session, beside.spec, run)
+
+
+def _need(*packages: str) -> None:
+    if any(find_spec(package) is None for package in packages):
+        raise ProviderNotInstalledError("save", _KEY, _INSTALL)
+
+
+def _need_exporter(model: KerasModel) -> None:
+    from mercury_keras.backend import name
+
+    _need("onnx", "onnxruntime")
+    backend = name()
+    if backend == "torch":
+        _need("onnxscript")
+    elif backend != "tensorflow" or find_spec("tf2onnx") is None:
+        why = f"{_KEY} is written under torch, or under TensorFlow with tf2onnx, and Keras runs on {backend}"
+        todo = "Set KERAS_BACKEND=torch before Python starts, and load the model there from keras.native."
+        raise UnsavableModelError(repr(model), why, todo)
+
+
+def _opened(file: Path, order: Any, spec: Any) -> tuple[Any, Any]:
+    """The session, and how it predicts a batch."""
+    import numpy as np
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # errors; what is said below that is raised, too
+    there = onnxruntime.get_available_providers()
+    wanted = [name for name in ("CUDAExecutionProvider", "CPUExecutionProvider") if name in there]
+    session = onnxruntime.InferenceSession(str(file), options, providers=wanted)
+    names = [one.name for one in session.get_inputs()]
+    kinds = {one.name: np.float64 if "double" in one.type else np.float32 for one in session.get_inputs()}
+
+    def run(x: Any) -> dict[str, Any]:
+        feed = x if isinstance(x, dict) and len(names) > 1 else {names[0]: x}
+        feed = {name: np.ascontiguousarray(feed[name], kinds[name]) for name in names}
+        return dict(zip(order or [one.name for one in spec.outputs], session.run(None, feed), strict=True))
+
+    return session, run
+
+
+def _faults(file: Path) -> Iterator[str]:
+    """What a model must not have: data in other files than those beside it, and operators that nobody defines."""
+    import onnx
+
+    model = onnx.load(file, load_external_data=False)
+    own = {(function.domain, function.name) for function in model.functions}
+    parts: list[Any] = [model.graph, *model.functions]
+    for part in parts:  # grows while it goes on
+        tensors = [] if part in model.functions else [*part.initializer]
+        sparse = [] if part in model.functions else [*part.sparse_initializer]
+        for node in part.node:
+            if node.domain not in _DOMAINS and (node.domain, node.op_type) not in own:
+                yield f"it uses {node.domain}:{node.op_type}, which is no operator of the standard"
+            for attribute in node.attribute:
+                parts += [graph for graph in (attribute.g, *attribute.graphs) if graph.node or graph.initializer]
+                tensors += [attribute.t, *attribute.tensors]
+                sparse += [attribute.sparse_tensor, *attribute.sparse_tensors]
+        tensors += [one for each in sparse for one in (each.values, each.indices)]
+        places = [(one.name, entry.value) for one in tensors for entry in one.external_data if entry.key == "location"]
+        for name, place in places:
+            if len(PurePosixPath(place).parts) != 1 or place in (".", "..") or "\\" in place:
+                yield f"its numbers {name!r} lie in {place!r}, outside of its directory"
+
+
+#: The provider ``keras.onnx``.
+onnx = OnnxFormat()
