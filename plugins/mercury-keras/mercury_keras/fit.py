@@ -47,6 +47,8 @@ class KerasFitter:
         optimizer: Any = None,
         learning_rate: Any = None,
         metrics: Any = None,
+        loss_weights: dict[str, float] | None = None,
+        weighted_metrics: Any = None,
         epochs: int = 10,
         batch_size: int | None = None,
         shuffle: bool = True,
@@ -79,6 +81,9 @@ class KerasFitter:
             optimizer: Likewise, one; None for ``adam``, or for what a function of one's own compiled with.
             learning_rate: A number, or a schedule like an optimizer; None for what the optimizer has.
             metrics: A list like the losses, or one by output.
+            loss_weights: Of several outputs: how much the loss of each counts, by output.
+            weighted_metrics: Metrics in which rows count as they do in training, by their own weights and those of their
+                classes.
             epochs: How many times all rows are seen, at most.
             batch_size: Rows a step; None for that of the reader of the images, else 32.
             shuffle: Whether the rows come in another order each epoch, which `seed` and the epoch tell.
@@ -181,7 +186,8 @@ class _Fitting:
         with backend.seeded(seed):
             inputs = input_specs(self.train.features, self.what)
             told = {name: params[name] for name in ("task", "loss", "outputs")}
-            model, inputs, outputs = build(_build_settings(params), inputs, output_specs(targets, **told), targets)
+            outputs = output_specs(targets, **told, what=self.what)
+            model, inputs, outputs = build(_build_settings(params), inputs, outputs, targets, self.what)
             batch_size = self._batch_size()
             data, digest = self._batches(self.train, "train", inputs, outputs, seed)
             valid = None if self.valid is None else self._batches(self.valid, "valid", inputs, outputs, seed)[0]
