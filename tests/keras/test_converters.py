@@ -148,3 +148,61 @@ def test_sparse_and_complex_tensors_are_refused() -> None:
         DataWrapper(torch.eye(2).to_sparse(), ["a", "b"]).to("arrow")
     with pytest.raises(ConversionError, match="complex64"):
         DataWrapper(torch.zeros(2, 2, dtype=torch.complex64)).to("arrow")
+
+
+# --- batches ---
+
+
+def test_batches_are_views_of_a_numpy_array() -> None:
+    array = np.arange(30, dtype="float32").reshape(10, 3)
+    wrapper = DataWrapper(array, ["a", "b", "c"]).to("keras", batch_size=4)
+    assert (wrapper.format, wrapper.field_names, wrapper.num_rows) == ("keras", ("a", "b", "c"), 10)
+    taken = [batch for (batch,) in (wrapper.underlying[place] for place in range(len(wrapper.underlying)))]
+    assert [len(batch) for batch in taken] == [4, 4, 2]
+    assert all(np.shares_memory(batch, array) for batch in taken)
+    assert np.array_equal(np.concatenate(taken), array)
+
+
+def test_batches_come_back_as_the_table_that_they_were_made_of() -> None:
+    table = pa.table({"a": [1, 2, 3], "b": [0.5, None, 1.5]})
+    wrapper = DataWrapper(table).to("keras", batch_size=2)
+    assert wrapper.to("arrow").underlying.equals(table)
+    assert wrapper.underlying[0][0].dtype == np.float32
+    assert DataWrapper(wrapper.underlying, ["x", "y"]).to("arrow").field_names == ("x", "y")
+    assert wrapper.take([2]).to("numpy").underlying.tolist() == [[3.0, 1.5]]
+
+
+def test_batches_train_a_model_of_ones_own() -> None:
+    keras = pytest.importorskip("mercury_keras.backend").keras()
+    features = DataWrapper(np.eye(8, 2, dtype="float32"), ["a", "b"])
+    batches = features.to("keras", batch_size=3, shuffle=True, seed=1, targets=[0.0, 1] * 4, sample_weight=[1] * 8)
+    x, y, weight = batches.underlying[0]
+    assert (x.shape, y.shape, weight.shape) == ((3, 2), (3, 1), (3,))
+    orders = []
+    for batches.underlying.epoch in (0, 1, 0):
+        orders.append(np.concatenate([batches.underlying[place][1] for place in range(3)]).ravel().tolist())
+    assert orders[0] == orders[2] != orders[1]
+    model = keras.Sequential([keras.layers.Dense(1)])
+    model.compile(loss="mse")
+    history = model.fit(batches.underlying, shuffle=False, verbose=0)
+    assert np.isfinite(history.history["loss"][0])
+    assert model.predict(features.to("keras").underlying, verbose=0).shape == (8, 1)
+
+
+def test_batches_that_cannot_be_made_are_refused() -> None:
+    wrapper = DataWrapper({"a": [1.0, 2.0]})
+    with pytest.raises(DataError, match="There are 2 rows of features and 3 of targets"):
+        wrapper.to("keras", targets=[1, 2, 3])
+    with pytest.raises(DataError, match="weights and without targets have no use"):
+        wrapper.to("keras", sample_weight=[1, 2])
+    with pytest.raises(ConversionError, match="'x0' cannot go from numpy to targets of batches: it is string"):
+        wrapper.to("keras", targets=["yes", "no"])
+    keras = pytest.importorskip("mercury_keras.backend").keras()
+
+    class Own(keras.utils.PyDataset):  # type: ignore[misc]
+        pass
+
+    with pytest.raises(
+        DataError, match=r"Own of Keras has no columns: expected batches that wrapper.to\(\"keras\"\) made"
+    ):
+        DataWrapper(Own())

@@ -159,8 +159,8 @@ def to_keras(
         batch_size: How many rows a batch has; the last may have fewer.
         shuffle: Draw the rows in another order in each epoch.
         seed: What that order follows from, together with the number of the epoch.
-        targets: Numbers of the same rows, as the loss takes them: an array, or what `DataWrapper` takes. Then each
-            batch is inputs and targets.
+        targets: Numbers of the same rows, as the loss takes them: a list, an array, or what `DataWrapper` takes. Then
+            each batch is inputs and targets.
         sample_weight: A weight a row. Needs `targets`.
 
     Returns:
@@ -223,6 +223,10 @@ def _beside(wrapper: DataWrapper, data: Any, name: str) -> Array | None:
     """Numbers of the same rows: rows × columns; None where there is no such data."""
     if data is None:
         return None
+    if isinstance(data, list | tuple):
+        import numpy as np
+
+        data = np.asarray(data)
     other = data if isinstance(data, DataWrapper) else DataWrapper(data)
     if other.num_rows != wrapper.num_rows:
         raise DataError(f"There are {wrapper.num_rows} rows of features and {other.num_rows} of {name}.")
