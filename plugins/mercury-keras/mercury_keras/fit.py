@@ -82,7 +82,7 @@ class KerasFitter:
             learning_rate: A number, or a schedule like an optimizer; None for what the optimizer has.
             metrics: A list like the losses, or one by output.
             loss_weights: Of several outputs: how much the loss of each counts, by output.
-            weighted_metrics: Metrics in which rows count as they do in training, by `class_weight` and their own weights.
+            weighted_metrics: Metrics in which rows count as they do in training, by their class and their own weights.
             epochs: How many times all rows are seen, at most.
             batch_size: Rows a step; None for that of the reader of the images, else 32.
             shuffle: Whether the rows come in another order each epoch, which `seed` and the epoch tell.
