@@ -155,7 +155,7 @@ class Bundle:
         makers |= {type(step.work).__module__ for step in self.transforms}
         modules = {name.partition(".")[0] for name in makers} | {"numpy", "pyarrow"}
         found = {name: getattr(sys.modules.get(name), "__version__", None) for name in modules}
-        versions = {name: str(version) for name, version in found.items() if isinstance(version, str)}  # torch has its own
+        versions = {name: str(version) for name, version in found.items() if isinstance(version, str)}
         python = ".".join(map(str, sys.version_info[:3]))
         return dict(sorted({**versions, "mercury_core": __version__, "python": python}.items()))
 
