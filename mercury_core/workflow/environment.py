@@ -29,7 +29,7 @@ def packages() -> dict[str, str]:
             continue
         version = getattr(module, "__dict__", {}).get("__version__")
         if isinstance(version, str):
-            found[name] = version
+            found[name] = str(version)  # that of torch is a string of a kind of its own
     return dict(sorted(found.items()))
 
 
