@@ -17,7 +17,7 @@ from pathlib import Path
 
 from harness import compare, print_ratios
 
-EPOCHS = 24
+EPOCHS = 8
 WALL, PEAK = 1.02, 1.05
 
 DATA = """
