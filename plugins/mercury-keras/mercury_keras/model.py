@@ -77,25 +77,32 @@ class KerasModel:
         missing = [name for one in spec.inputs for name in one.columns if name not in features]
         if missing:
             raise MissingColumnsError("The data to predict", missing, features.field_names)
-        run = self._run or self.underlying.predict_on_batch
-        names = tuple(getattr(self.underlying, "output_names", None) or ()) if self.is_keras else ()
-        parts: dict[str, list[Any]] = {
-            one.name: [np.empty((0, one.units), np.float32)] if features.num_rows == 0 else [] for one in spec.outputs
-        }
+        parts: list[dict[str, Any]] = []
         first = 0
         for block in batches.blocks(features, spec.inputs, spec.batch_size) if features.num_rows else ():
             rows = len(next(iter(block.values())) if isinstance(block, dict) else block)
-            try:
-                raw = run(block)
-            except MercuryError:
-                raise
-            except Exception as error:  # whatever the library behind the model raises
-                raise PredictError(repr(self), _said(error)) from error
-            found = outputs.by_output(raw, spec.outputs, names, repr(self))
-            for one in spec.outputs:
-                parts[one.name].append(outputs.check(found[one.name], one, rows, first, repr(self)))
+            parts.append(self._predict(block, rows, first))
             first += rows
-        return outputs.predictions({name: np.concatenate(some) for name, some in parts.items()}, spec.outputs)
+        if not parts:
+            parts.append({one.name: np.empty((0, one.units), np.float32) for one in spec.outputs})
+        arrays = {one.name: np.concatenate([part[one.name] for part in parts]) for one in spec.outputs}
+        return outputs.predictions(arrays, spec.outputs)
+
+    def _predict(self, block: Any, rows: int, first: int) -> dict[str, Any]:
+        """What the model gives for one batch, by output; `first` is the place of its first row in the data."""
+        from mercury_keras import outputs
+        from mercury_keras.formats.common import first_line
+
+        what, given = repr(self), self.spec.outputs
+        names = tuple(getattr(self.underlying, "output_names", None) or ()) if self.is_keras else ()
+        try:
+            raw = (self._run or self.underlying.predict_on_batch)(block)
+        except MercuryError:
+            raise
+        except Exception as error:  # whatever the library behind the model raises
+            raise PredictError(what, first_line(error)) from error
+        found, advice = outputs.by_output(raw, given, names, what), _advice(block, self.spec)
+        return {one.name: outputs.check(found[one.name], one, rows, first, what, advice) for one in given}
 
     def __repr__(self) -> str:
         name = getattr(self.underlying, "name", None) if self.is_keras else None
@@ -109,6 +116,18 @@ class KerasModel:
         return f"KerasModel({name or type(self.underlying).__name__}: {taken} -> {given})"
 
 
-def _said(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+def _advice(block: Any, spec: ModelSpec) -> str:
+    """What is to be done where these rows give no numbers."""
+    import numpy as np
+
+    odd = [
+        name
+        for one in spec.inputs
+        if one.image is None
+        for name, column in zip(one.columns, (block[one.name] if isinstance(block, dict) else block).T, strict=True)
+        if not np.isfinite(column).all()
+    ]
+    if not odd:
+        return "Its weights may be no numbers: look at how it was trained."
+    shown = ", ".join(map(repr, odd[:8])) + (" …" if len(odd) > 8 else "")
+    return f"Missing or infinite values are in {shown}: fill them with sklearn.preprocess, or leave out these rows."

@@ -53,7 +53,7 @@ def by_output(raw: Any, outputs: Sequence[OutputSpec], names: Sequence[str], wha
     return {name: np.asarray(found[name]) for name in wanted}
 
 
-def check(array: Array, spec: OutputSpec, rows: int, first: int, what: str) -> Array:
+def check(array: Array, spec: OutputSpec, rows: int, first: int, what: str, advice: str = "") -> Array:
     """What one output gave for a batch, as rows × units of float32 or float64.
 
     Args:
@@ -62,6 +62,7 @@ def check(array: Array, spec: OutputSpec, rows: int, first: int, what: str) -> A
         rows: How many rows the batch has.
         first: The place of its first row in the data.
         what: The model, for messages.
+        advice: What is to be done where it gave no numbers.
 
     Raises:
         PredictError: Another shape than the output should have, or no numbers (NaN).
@@ -83,7 +84,7 @@ def check(array: Array, spec: OutputSpec, rows: int, first: int, what: str) -> A
             what,
             f"it gave no number (NaN) for {int(missing.sum())} of the rows {first} to {first + rows - 1}, "
             f"first for row {first + int(missing.argmax())}",
-            "Fill missing values of the features first; or the training itself led to weights that are no numbers.",
+            advice,
         )
     if half and spec.task == "multiclass" and not spec.logits:
         # Probabilities that were rounded to two bytes do not sum to 1, as metrics expect.

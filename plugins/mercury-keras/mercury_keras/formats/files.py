@@ -6,7 +6,7 @@ Nothing here imports Keras.
 from __future__ import annotations
 
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import IO, TYPE_CHECKING, Any
 from zipfile import BadZipFile, ZipFile
 
 from mercury_core.errors import BundleFormatError, CorruptBundleError
@@ -63,7 +63,7 @@ def _zip_faults(archive: ZipFile) -> Iterator[str]:
         yield f"it would become {unpacked:,} bytes of {stored:,}"
 
 
-def check_hdf5(path: Path, file: BinaryIO | None = None) -> None:
+def check_hdf5(path: Path, file: IO[bytes] | None = None) -> None:
     """See that an HDF5 file holds what Keras writes: numbers, all of them in the file itself.
 
     Args:

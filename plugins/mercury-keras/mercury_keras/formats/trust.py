@@ -101,12 +101,12 @@ def customs(model: Any, config: Any, what: str, *, legacy: bool = False) -> dict
     if found.refused:
         todo = "Write a layer of your own in a module, with @keras.saving.register_keras_serializable()."
         raise UnsavableModelError(what, f"it holds {'; '.join(dict.fromkeys(found.refused))}", todo)
-    if legacy and found.operations:
-        raise UnsavableModelError(
-            what,
-            f"a .h5 file keeps layers only, and the model calls {', '.join(sorted(found.operations))} of keras.ops",
-            "Choose the format keras.native.",
-        )
+    other = f"calls {', '.join(sorted(found.operations))} of keras.ops" if found.operations else ""
+    if not isinstance(model, (keras().Sequential, sys.modules["keras.src.models"].Functional)):
+        other = f"is a class of its own, {type(model).__qualname__}"
+    if legacy and other:
+        why = f"a .h5 file keeps nothing but layers, and the model {other}"
+        raise UnsavableModelError(what, why, "Choose the format keras.native.")
     used = {_name_of(type(layer)): type(layer) for layer in _layers(model)}
     full = {}
     for name in sorted(found.custom):
