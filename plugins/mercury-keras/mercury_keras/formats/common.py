@@ -27,6 +27,7 @@ _NAME = "model.json"
 _FORMAT_VERSION = 1
 #: What a batch and an image may have at most, lest a file of a few bytes takes all memory.
 _MOST_ROWS, _MOST_PIXELS = 1 << 20, 1 << 28
+_MOST_LETTERS = 300
 _LABELS = (str, int, float)  # a bool is an int
 
 
@@ -219,6 +220,7 @@ def versions() -> dict[str, str]:
 
 
 def first_line(error: BaseException) -> str:
-    """An error in one line: ``ValueError: no such thing``."""
+    """An error in one line that is not too long: ``ValueError: no such thing``."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f"{type(error).__name__}: {lines[0]}".rstrip(". ") if lines else type(error).__name__
+    line = f"{type(error).__name__}: {lines[0]}".rstrip(". ") if lines else type(error).__name__
+    return line if len(line) <= _MOST_LETTERS else f"{line[:_MOST_LETTERS]} …"
