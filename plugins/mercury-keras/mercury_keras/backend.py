@@ -31,10 +31,10 @@ def keras() -> Any:
     Raises:
         BackendError: None of them is installed, or the one that is asked for is not.
     """
-    loaded = sys.modules.get("keras")
-    if loaded is None or not hasattr(loaded, "layers"):
+    if not hasattr(sys.modules.get("keras"), "layers"):
         os.environ["KERAS_BACKEND"] = _choose()
-        import keras as loaded
+    import keras as loaded
+
     return loaded
 
 

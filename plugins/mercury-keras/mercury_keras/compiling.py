@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from mercury_core.contracts import Fault
 from mercury_core.errors import ArgumentsError, FitError
 from mercury_keras import loss_tasks, names
+from mercury_keras.backend import keras
 from mercury_keras.matching import check_range
 from mercury_keras.metric_tasks import make_metrics
 from mercury_keras.targets import by_output, encode, loss_of
@@ -44,11 +45,8 @@ def make_optimizer(optimizer: Any, learning_rate: Any) -> tuple[Any, list[Fault]
         faults.append(Fault(at, "learning_rate is given here and to the optimizer as well: leave out one of them."))
     more = {} if rate is None else {"learning_rate": rate}
     if more and isinstance(optimizer, Mapping) and "class_name" in optimizer:
-        optimizer = (
-            {**optimizer, "config": {**(given or {}), **more}}
-            if isinstance(rate, int | float)
-            else {"use": optimizer["class_name"], **given}
-        )
+        plain = rate if isinstance(rate, int | float) else keras().saving.serialize_keras_object(rate)
+        optimizer = {**optimizer, "config": {**(given or {}), "learning_rate": plain}}
     made, wrong = names.make("optimizer", optimizer, at=("optimizer",), more=more)
     if more and made is optimizer:  # somebody's own object
         made.learning_rate = rate
@@ -95,13 +93,13 @@ def compile_model(
         asked = getattr(settings, name)
         _check_names(name, asked, outputs, what)
         kept[name] = {output.name: make_metrics(_listed(asked, output), output, what) for output in completed}
-    if settings.loss_weights is not None:
-        _check_names("loss_weights", settings.loss_weights, outputs, what)
+    weights = settings.loss_weights or {}
+    _check_names("loss_weights", weights, outputs, what)
     alone = completed[0].name if len(completed) == 1 else None
     model.compile(
         optimizer=optimizer,
         loss=losses if alone is None else losses[alone],
-        loss_weights=None if alone is not None or settings.loss_weights is None else dict(settings.loss_weights),
+        loss_weights=None if alone is not None or not weights else {name: weights.get(name, 1.0) for name in losses},
         **{name: each if alone is None else each[alone] for name, each in kept.items()},
     )
     return tuple(completed)
@@ -229,7 +227,7 @@ def _check_numbers(
         most = f" to {traits.highest:g}" if traits.highest < float("inf") else " upwards"
         raise FitError(
             what,
-            f"the loss {name} takes numbers from {traits.lowest:g}{most}, and the targets reach from {low:g} to {high:g}",
+            f"the loss {name} takes numbers from {traits.lowest:g}{most}, and the targets go from {low:g} to {high:g}",
             "Choose another loss, as mean_squared_error, or scale the targets.",
         )
     check_range(output, ending, low, high, what)
@@ -243,9 +241,10 @@ def _balanced(loss: Any, output: OutputSpec, targets: DataWrapper | None, what: 
     labels = output.targets if output.classes is None else (f"{output.targets[0]} {output.classes[-1]}",)
     for label, count in zip(labels, has.tolist(), strict=True):
         if count in (0, rows):
+            rows_with = "no row has" if count == 0 else "every row has"
             raise FitError(
                 what,
-                f"the loss is to be balanced, and {'no row has' if count == 0 else 'every row has'} the label {label!r}",
+                f"the loss is to be balanced, and {rows_with} the label {label!r}",
                 "Leave out the label, or give the loss numbers: positive and negative.",
             )
     return loss.balanced(encoded)

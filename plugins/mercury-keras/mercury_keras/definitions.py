@@ -48,7 +48,7 @@ def mlp(
         raise FitError(
             "keras.mlp",
             f"the feature {inputs[-1].name!r} is of images",
-            "Choose keras.convnet, which takes tables too.",
+            "Choose keras.convnet: it takes tables too.",
         )
     taken = layers.Input(inputs[0].shape, name=inputs[0].name)
     hidden = _dense(taken, hidden_units, activation, dropout, batch_normalization, l2)

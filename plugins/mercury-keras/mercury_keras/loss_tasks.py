@@ -21,7 +21,7 @@ class Traits:
         one_hot: Whether it takes labels as one column a class; else as their places.
         lowest: The least number that it takes as a target of ``regression``.
         highest: The greatest one.
-        soft: Whether it is for ``regression`` as well where the task says so: of targets between `lowest` and `highest`.
+        soft: Whether it is for ``regression`` too where the task says so: of targets between `lowest` and `highest`.
         scores: Whether it takes scores around 0, and no probabilities, without a parameter ``from_logits``.
     """
 

@@ -12,10 +12,11 @@ if TYPE_CHECKING:
     import numpy as np
 
 _keras = keras()
+_Loss: Any = _keras.losses.Loss
 
 
 @_keras.saving.register_keras_serializable("mercury_keras")
-class WeightedBinaryCrossentropy(_keras.losses.Loss):  # type: ignore[misc]
+class WeightedBinaryCrossentropy(_Loss):  # type: ignore[misc]
     """Binary cross-entropy with a weight for each label that a row has, and one for each that it has not.
 
     For targets of which few rows have a label: with ``balanced`` weights the rows that have a label count as much as

@@ -98,10 +98,8 @@ def match_outputs(found: Sequence[Ending], outputs: Sequence[OutputSpec], what: 
         FitError: Another number of outputs, other names, numbers that are too many or too few for the targets, or a
             last activation that cannot give them.
     """
-    if len(found) == 1 and len(outputs) == 1:
-        pairs = [(outputs[0], found[0])]
-    else:
-        pairs = _by_name(found, outputs, what)
+    alone = len(found) == 1 and len(outputs) == 1
+    pairs = [(outputs[0], found[0])] if alone else _by_name(found, outputs, what)
     return [(_completed(output, ending, what), ending) for output, ending in pairs]
 
 
@@ -208,7 +206,7 @@ def _with_units(output: OutputSpec, units: int, what: str) -> OutputSpec:
     else:
         if units > len(output.classes) and _are_places(output.classes, units):
             output = replace(output, classes=tuple(range(units)))  # not every label is in every data set
-        right = units == len(output.classes) and units > 1
+        right = 1 < units == len(output.classes or ())
     if not right:
         raise FitError(
             what,

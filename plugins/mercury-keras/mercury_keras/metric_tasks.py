@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mercury_core.contracts import Fault
 from mercury_core.errors import ArgumentsError, FitError
 from mercury_keras import names
 from mercury_keras.backend import keras
@@ -12,6 +11,7 @@ from mercury_keras.backend import keras
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from mercury_core.contracts import Fault
     from mercury_keras.specs import OutputSpec
 
 #: Names that stand for whatever goes with the targets.

@@ -96,7 +96,7 @@ def create(kind: Kind, item: Any, *, use: str = "keras.fit", verb: str = "fit") 
 
 def names_of(kind: Kind) -> tuple[str, ...]:
     """The class names of that kind, sorted."""
-    return tuple(sorted({found.__name__ for found in _classes(kind).values()}))
+    return tuple(sorted({name for name, _ in _named(kind).values()}))
 
 
 def key_of(item: Any) -> str | None:
@@ -128,21 +128,25 @@ def _module(path: str) -> Any:
 
 
 def _classes(kind: Kind) -> dict[str, Any]:
-    """Classes by their plain names; for metrics, functions as well, where there is no class."""
-    home = _module(_HOMES[kind][0])
-    base = _base(kind)
-    public = {name: getattr(home, name) for name in dir(home) if not name.startswith("_") and name not in _NO_CHOICE}
-    found: dict[str, Any] = {
-        _plain(name): value
-        for name, value in public.items()
-        if isclass(value) and issubclass(value, base) and value is not base
+    """The classes of a kind by their plain names, and by Keras's short forms."""
+    found = {plain: value for plain, (_, value) in _named(kind).items()}
+    if kind in ("loss", "metric"):
+        found.update({short: found[full] for short, full in _SHORT.items() if full in found})
+    return found
+
+
+def _named(kind: Kind) -> dict[str, tuple[str, Any]]:
+    """Names and classes by plain names."""
+    home, base = _module(_HOMES[kind][0]), _base(kind)
+    found = {
+        _plain(name): (name, value)
+        for name, value in vars(home).items()
+        if name not in _NO_CHOICE and isclass(value) and issubclass(value, base) and value is not base
     }
     if kind == "loss":
         from mercury_keras.losses import WeightedBinaryCrossentropy
 
-        found["weightedbinarycrossentropy"] = WeightedBinaryCrossentropy
-    if kind in ("loss", "metric"):
-        found.update({short: found[full] for short, full in _SHORT.items() if full in found})
+        found["weightedbinarycrossentropy"] = ("WeightedBinaryCrossentropy", WeightedBinaryCrossentropy)
     return found
 
 

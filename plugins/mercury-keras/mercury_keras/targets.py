@@ -149,7 +149,8 @@ def _places(column: pa.ChunkedArray, spec: OutputSpec, where: str, what: str) ->
             f"the target {spec.targets[0]!r} of {where!r} has the label {label!r}, which is none of {shown}",
             "Leave out these rows, or train on rows of every label.",
         )
-    return found.to_numpy().astype(np.int32)
+    places: Array = found.to_numpy().astype(np.int32)
+    return places
 
 
 # --- which columns make an output ---
@@ -247,7 +248,7 @@ def _task(columns: Mapping[str, pa.ChunkedArray], task: str, loss: Any, what: st
         if floats or numbers:
             return "multilabel" if labels and not numbers else "regression"
         _refuse_unclear(columns, "multilabel, which takes 0 and 1 only", what)
-    name, column = next(iter(columns.items()))
+    column = next(iter(columns.values()))
     if floats and (numbers or not labels):
         return "regression"
     if pa.types.is_integer(kinds[0]) and numbers != labels and numbers:

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from mercury_keras.backend import name
+from mercury_keras.backend import BackendError, name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,7 +86,10 @@ def limited(threads: int | None) -> Iterator[None]:
         yield
         return
     if name() != "torch":
-        raise BackendError(...)
+        raise BackendError(
+            "threads can be set under torch only: under TensorFlow set TF_NUM_INTRAOP_THREADS, under JAX XLA_FLAGS, "
+            "before Python starts, and leave threads out."
+        )
     import torch
 
     before = torch.get_num_threads()
