@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from mercury_keras.model import KerasModel
     from mercury_keras.specs import InputSpec, OutputSpec
     from mercury_keras.training import Plan
+    from mercury_keras.weights import Array
 
 #: Seeds are below this: what NumPy takes.
 _SEEDS = 2**32
@@ -188,8 +189,8 @@ class _Fitting:
             outputs = output_specs(targets, **told, what=self.what)
             model, inputs, outputs = build(_build_settings(params), inputs, outputs, targets, self.what)
             batch_size = self._batch_size()
-            data, digest = self._batches(self.train, "train", inputs, outputs, seed)
-            valid = None if self.valid is None else self._batches(self.valid, "valid", inputs, outputs, seed)[0]
+            data, digest = self._batches(self.train, "train", inputs, outputs, seed, model)
+            valid = None if self.valid is None else self._batches(self.valid, "valid", inputs, outputs, seed, model)[0]
             settings = {**_settings(params, seed), "rows": self.train.num_rows, "targets": digest}
             if backup is not None and kept is not None:
                 backup.check(kept, settings)
@@ -240,7 +241,13 @@ class _Fitting:
         )
 
     def _batches(
-        self, data_set: DataSet, where: str, inputs: Sequence[InputSpec], outputs: tuple[OutputSpec, ...], seed: int
+        self,
+        data_set: DataSet,
+        where: str,
+        inputs: Sequence[InputSpec],
+        outputs: tuple[OutputSpec, ...],
+        seed: int,
+        model: Any,
     ) -> tuple[Any, str]:
         """The batches of a data set, and a digest of its targets."""
         from mercury_keras.batches import batches
@@ -260,7 +267,7 @@ class _Fitting:
             data_set.features,
             inputs,
             targets=targets if alone is None else targets[alone],
-            sample_weight=weights if alone is None or weights is None else weights[alone],
+            sample_weight=None if weights is None else _arranged(weights, model),
             batch_size=self._batch_size(),
             shuffle=self.params["shuffle"] and training,
             seed=seed,
@@ -270,6 +277,15 @@ class _Fitting:
         for array in [*targets.values(), *(weights or {}).values()]:
             digest.update(array.tobytes())
         return data, digest.hexdigest()
+
+
+def _arranged(weights: Mapping[str, Array], model: Any) -> Any:
+    """Weights by output as Keras takes them, which is less free there than with targets."""
+    if len(weights) == 1:
+        return next(iter(weights.values()))
+    if isinstance(getattr(model, "output", None), Mapping):
+        return weights
+    return tuple(weights[name] for name in getattr(model, "output_names", None) or weights)
 
 
 def _settings(params: Mapping[str, Any], seed: int) -> dict[str, Any]:
