@@ -1,0 +1,189 @@
+"""What answers requests: the application that the HTTP server calls.
+
+It speaks RSGI, the interface of granian: what ASGI does in several messages is one call there, and half of the cost of
+a request is the way to the application.
+
+Source: https://github.com/emmett-framework/granian/blob/master/docs/spec/RSGI.md
+"""
+
+from __future__ import annotations
+
+import hmac
+import time
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+import msgspec
+
+from mercury_core import __version__
+from mercury_http.bodies import Bodies
+from mercury_http.faults import report
+from mercury_http.metrics import CONTENT_TYPE, Metrics, ModelMetrics
+from mercury_http.outputs import SCORES
+from mercury_http.protocol import EXTENSIONS, answer, read
+from mercury_http.refusals import RequestError, unknown
+from mercury_http.shelf import Shelf
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable, Mapping
+
+    from mercury_http.settings import Settings
+    from mercury_http.shelf import Source
+
+    Headers = list[tuple[str, str]]
+
+_JSON: Headers = [("content-type", "application/json")]
+_encode = msgspec.json.Encoder().encode
+
+
+class App:
+    """The application.
+
+    Args:
+        sources: By name a bundle, or a function that loads one.
+        settings: The limits.
+        started: Called in the server's loop, before the first request.
+    """
+
+    def __init__(
+        self, sources: Mapping[str, Source], settings: Settings, started: Callable[[], None] = lambda: None
+    ) -> None:
+        self.settings = settings
+        self.metrics = Metrics()
+        self.shelf = Shelf(sources, settings, self.metrics)
+        self._started = started
+        self._bodies = Bodies(settings)
+        self._token = settings.token.encode() if settings.token else None
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._infer = {f"/v2/models/{name}/infer": name for name in sources}
+        self._counters: dict[str, ModelMetrics] = {name: self.metrics.of(name) for name in sources}
+
+    # --- the server's calls ---
+
+    def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        """The loop runs."""
+        for work in (self._bodies.watch(), self.shelf.load_all()):
+            task = loop.create_task(work)
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        self._started()
+
+    def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
+        """The loop is about to end."""
+        for task in self._tasks:
+            task.cancel()
+
+    async def __rsgi__(self, scope: Any, protocol: Any) -> None:
+        """Answer one request."""
+        if scope.proto != "http":
+            protocol.close(403)
+            return
+        name = self._infer.get(scope.path)
+        if name is not None and scope.method == "POST":
+            await self._answered(self._counters[name], self._inferred(scope, protocol, name, None), protocol)
+        else:
+            await self._answered(None, self._routed(scope, protocol), protocol)
+
+    async def _answered(self, counters: ModelMetrics | None, work: Any, protocol: Any) -> None:
+        start = time.perf_counter()
+        try:
+            status, headers, body = await work
+        except RequestError as refusal:
+            status, headers = refusal.status, [*_JSON, *refusal.headers]
+            body = _encode({"error": str(refusal)})
+        except ConnectionError:
+            return
+        except Exception as error:  # noqa: BLE001  nobody outside is told of it
+            id = report(error, "the server")  # noqa: A001
+            status, headers = 500, _JSON
+            body = _encode({"error": f"The server failed; its log has more under {id}."})
+        if counters is not None:
+            counters.answered(status, time.perf_counter() - start)
+        protocol.response_bytes(status, headers, body)
+
+    # --- inference ---
+
+    async def _inferred(self, scope: Any, protocol: Any, name: str, version: str | None) -> tuple[int, Headers, bytes]:
+        headers = scope.headers
+        self._authorise(headers)
+        body = await self._bodies.read(headers, protocol)
+        served = self.shelf.get(name, version)
+        asked = read(body, headers.get("inference-header-content-length"))
+        if asked.outputs is not None:
+            served.require_outputs(asked.outputs)
+        rows = served.inputs.rows(asked.tensors)
+        if rows.count > self.settings.most_rows:
+            raise RequestError(f"There are {rows.count} rows: expected at most {self.settings.most_rows}.", 413)
+        known = served.empty() if not rows.count else None
+        if known is not None:
+            outputs, at = known, 0
+        else:
+            outputs, at = await served.batcher.submit(rows, scores=asked.outputs is None or SCORES in asked.outputs)
+        content, length = answer(served.head, asked, outputs.of(asked.outputs), at, at + rows.count)
+        if length is None:
+            return 200, _JSON, content
+        kind = [("content-type", "application/octet-stream"), ("inference-header-content-length", str(length))]
+        return 200, kind, content
+
+    # --- everything else ---
+
+    async def _routed(self, scope: Any, protocol: Any) -> tuple[int, Headers, bytes]:
+        path, method = scope.path.rstrip("/"), scope.method
+        parts = [unquote(part) for part in path.split("/")[1:]]
+        if parts[:1] == ["v2"]:
+            return await self._protocol(parts[1:], method, scope, protocol)
+        if parts == ["metrics"]:
+            _require_method(method, "GET")
+            self._authorise(scope.headers)
+            return 200, [("content-type", CONTENT_TYPE)], self.metrics.text(self.shelf.states())
+        raise unknown("page", scope.path, [], 404)
+
+    async def _protocol(self, parts: list[str], method: str, scope: Any, protocol: Any) -> tuple[int, Headers, bytes]:
+        if parts in (["health", "live"], ["health", "ready"]):
+            _require_method(method, "GET")
+            return self._health(ready=parts[1] == "ready")
+        if not parts:
+            _require_method(method, "GET")
+            self._authorise(scope.headers)
+            return 200, _JSON, _encode({"name": "mercury", "version": __version__, "extensions": EXTENSIONS})
+        if parts[0] != "models" or len(parts) < 2:
+            raise unknown("page", scope.path, [], 404)
+        name, rest, version = parts[1], parts[2:], None
+        if rest[:1] == ["versions"] and len(rest) > 1:
+            version, rest = rest[1], rest[2:]
+        if rest == ["infer"]:
+            _require_method(method, "POST")
+            return await self._inferred(scope, protocol, name, version)
+        if rest not in ([], ["ready"]):
+            raise unknown("page", scope.path, [], 404)
+        _require_method(method, "GET")
+        self._authorise(scope.headers)
+        served = self.shelf.get(name, version)
+        if not rest:
+            return 200, _JSON, _encode(served.metadata())
+        ready = self.shelf.is_well(name)
+        return 200 if ready else 503, _JSON, _encode({"name": name, "ready": ready})
+
+    def _health(self, *, ready: bool) -> tuple[int, Headers, bytes]:
+        if not ready:
+            return 200, _JSON, b'{"live":true}'
+        if self.shelf.is_ready:
+            return 200, _JSON, b'{"live":true,"ready":true}'
+        return 503, _JSON, b'{"live":true,"ready":false}'
+
+    def _authorise(self, headers: Any) -> None:
+        if self._token is None:
+            return
+        kind, _, given = (headers.get("authorization") or "").partition(" ")
+        if kind.lower() != "bearer" or not hmac.compare_digest(given.strip().encode(), self._token):
+            raise RequestError(
+                "A token is needed, as the header 'Authorization: Bearer TOKEN'.", 401, [("www-authenticate", "Bearer")]
+            )
+
+
+def _require_method(found: str, expected: str) -> None:
+    if found != expected and not (found == "HEAD" and expected == "GET"):
+        raise RequestError(
+            f"The method {found[:20]} is not known here: expected {expected}.", 405, [("allow", expected)]
+        )

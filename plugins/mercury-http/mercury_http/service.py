@@ -1,0 +1,156 @@
+"""A server in a thread of this process."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import threading
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
+from granian.server.embed import Server
+
+from mercury_http.app import App
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mercury_http.settings import Settings
+    from mercury_http.shelf import Source
+
+log = logging.getLogger(__name__)
+_PATIENCE = 30.0
+
+
+class HttpService:
+    """Models that answer, from a thread of this process.
+
+    Attributes:
+        url: Where.
+    """
+
+    def __init__(self, sources: Mapping[str, Source], settings: Settings, host: str, port: int) -> None:
+        self.url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        self.settings = settings
+        self._address = (host, port)
+        self._started, self._loop = threading.Event(), asyncio.new_event_loop()
+        self._failed: BaseException | None = None
+        self.app = App(sources, settings, self._started.set)
+        self._thread = threading.Thread(target=self._run, name="mercury-http", daemon=True)
+
+    def start(self) -> None:
+        """Begin to answer; models are loaded meanwhile.
+
+        Raises:
+            OSError: The address cannot be used.
+        """
+        self._thread.start()
+        while not self._started.wait(0.1):
+            if not self._thread.is_alive():
+                raise self._failed or OSError("the server ended before it answered")
+        self._until_it_listens()
+
+    def wait_until_ready(self) -> None:
+        """Return when every model is loaded and warm.
+
+        Raises:
+            MercuryError: One cannot be loaded; the server has stopped.
+        """
+        loading = asyncio.run_coroutine_threadsafe(self._loaded(), self._loop)
+        try:
+            loading.result()
+        except BaseException:
+            self.stop()
+            raise
+
+    def reload(self, name: str | None = None, source: Source | None = None) -> None:
+        """Load models again, and let the new ones answer once they are warm; no request is lost.
+
+        Args:
+            name: Of one model; all without.
+            source: What is loaded from now on in place of what `name` was loaded from.
+
+        Raises:
+            MercuryError: One cannot be loaded; the one that is there goes on.
+        """
+        if name is not None and source is not None:
+            self.app.shelf.replace(name, source)
+        for one in [name] if name is not None else self.app.shelf.names:
+            asyncio.run_coroutine_threadsafe(self.app.shelf.load(one), self._loop).result()
+
+    def wait(self) -> None:
+        """Return when it has stopped."""
+        while self._thread.is_alive():
+            self._thread.join(1.0)  # in steps, so that a signal is seen meanwhile
+
+    def stop(self) -> None:
+        """Finish what is in flight, then stop."""
+        if self._thread.is_alive():
+            with suppress(RuntimeError):  # the loop has ended meanwhile
+                self._loop.call_soon_threadsafe(self._server.stop)
+            self._thread.join()
+
+    def __enter__(self) -> HttpService:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.stop()
+
+    # --- the thread ---
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        try:
+            self._loop.run_until_complete(self._serve())
+        except BaseException as error:  # noqa: BLE001  told by `start`
+            self._failed = error
+        finally:
+            self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+            self._loop.close()
+
+    async def _serve(self) -> None:
+        self._server = server_of(self.app, *self._address)
+        await self._server.serve()
+
+    async def _loaded(self) -> None:
+        shelf = self.app.shelf
+        while not shelf.is_ready:
+            for error in shelf.errors.values():
+                raise error
+            await asyncio.sleep(0.005)
+
+    def _until_it_listens(self) -> None:
+        """Return once a connection is taken, which is a moment after the loop began."""
+        until = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                with socket.create_connection(self._address, timeout=_PATIENCE):
+                    return
+            except ConnectionRefusedError:
+                if time.monotonic() > until or not self._thread.is_alive():
+                    raise
+                time.sleep(0.002)
+
+
+def server_of(app: App, host: str, port: int) -> Any:
+    """The HTTP server for an application."""
+    settings = app.settings
+    return Server(
+        app,
+        address=host,
+        port=port,
+        interface=Interfaces.RSGI,
+        http=HTTPModes.http1,
+        websockets=False,
+        backlog=2048,
+        backpressure=settings.connections,
+        http1_settings=HTTP1Settings(
+            header_read_timeout=round(settings.header_timeout * 1000),
+            max_buffer_size=max(8192, settings.most_header_bytes),
+        ),
+        log_enabled=False,
+    )
