@@ -169,7 +169,7 @@ def test_more_holds_where_the_item_does_not_say_and_the_object_takes_it() -> Non
         ("callback", "no.such.module:Thing", (), r"leads nowhere"),
         ("callback", "os:nothing", (), r"leads nowhere: os has no 'nothing'"),
         ("callback", "os:getcwd", (), r"getcwd gives str, and not Callback of Keras"),
-        ("callback", "logging:root", (), r"is no callback: expected a class"),
+        ("callback", "os:sep", (), r"leads nowhere: it names a value of type str"),
         ("callback", {"use": "LearningRateScheduler", "schedule": "os:nothing"}, ("schedule",), r"leads nowhere"),
         ("callback", "keras.layers:Flatten", (), r"Flatten gives Flatten, and not Callback of Keras"),
     ],

@@ -36,6 +36,7 @@ def make_optimizer(optimizer: Any, learning_rate: Any) -> tuple[Any, list[Fault]
     at = ("learning_rate",)
     if isinstance(rate, bool) or (isinstance(rate, int | float) and rate <= 0):
         faults.append(Fault(at, f"learning_rate is {rate!r}: expected a number above 0."))
+        rate = None
     elif rate is not None and not isinstance(rate, int | float):
         rate, faults = names.make("schedule", rate, at=at)
     if optimizer is None:
@@ -163,6 +164,7 @@ def _loss(
         raise ArgumentsError("fit", "keras.fit", [fault.message for fault in faults])
     if getattr(made, "is_balanced", False):
         made = _balanced(made, output, targets, what)
+    _check_weights(made, output, what)
     return made, replace(output, one_hot=traits.one_hot and output.units > 1 and output.classes is not None)
 
 
@@ -230,6 +232,12 @@ def _check_numbers(
             f"the loss {name} takes numbers from {traits.lowest:g}{most}, and the targets go from {low:g} to {high:g}",
             "Choose another loss, as mean_squared_error, or scale the targets.",
         )
+    if traits.above_0 and ending.activation in ("linear", "tanh"):
+        raise FitError(
+            what,
+            f"the loss {name} takes predictions above 0, and the model may give others",
+            "End it in softplus or exponential: keras.mlp and keras.convnet have output_activation for it.",
+        )
     check_range(output, ending, low, high, what)
 
 
@@ -248,3 +256,14 @@ def _balanced(loss: Any, output: OutputSpec, targets: DataWrapper | None, what: 
                 "Leave out the label, or give the loss numbers: positive and negative.",
             )
     return loss.balanced(encoded)
+
+
+def _check_weights(loss: Any, output: OutputSpec, what: str) -> None:
+    for side in ("positive", "negative"):
+        weights = getattr(loss, side, None)
+        if isinstance(weights, list | tuple) and len(weights) != output.units:
+            raise FitError(
+                what,
+                f"{side} has {len(weights)} weight{'s' * (len(weights) != 1)}, and the targets are {output.units}",
+                "Give one number for all, or one for each target in its order.",
+            )

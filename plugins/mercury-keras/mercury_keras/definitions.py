@@ -22,6 +22,7 @@ def mlp(
     dropout: float = 0.0,
     batch_normalization: bool = False,
     l2: float = 0.0,
+    output_activation: str | None = None,
 ) -> Any:
     """A multi-layer perceptron for a table of numbers: dense layers one after another.
 
@@ -36,6 +37,7 @@ def mlp(
         dropout: The share of hidden units that a training step leaves out, from 0 to less than 1.
         batch_normalization: Whether each hidden layer is normalised over the batch before its activation.
         l2: How strongly large weights of the hidden layers are held against the loss.
+        output_activation: Of outputs of numbers, as ``softplus`` for what is never below 0; None for none.
 
     Returns:
         A Keras model, not compiled.
@@ -52,7 +54,7 @@ def mlp(
         )
     taken = layers.Input(inputs[0].shape, name=inputs[0].name)
     hidden = _dense(taken, hidden_units, activation, dropout, batch_normalization, l2)
-    return _model([taken], hidden, outputs, "mlp")
+    return _model([taken], hidden, outputs, output_activation, "mlp")
 
 
 def convnet(
@@ -68,6 +70,7 @@ def convnet(
     dropout: float = 0.0,
     batch_normalization: bool = False,
     l2: float = 0.0,
+    output_activation: str | None = None,
 ) -> Any:
     """A convolutional network for images, beside which a table of numbers may stand.
 
@@ -87,6 +90,7 @@ def convnet(
         dropout: The share of units before each dense layer that a training step leaves out, from 0 to less than 1.
         batch_normalization: Whether each hidden layer is normalised over the batch before its activation.
         l2: How strongly large weights are held against the loss.
+        output_activation: As of `mlp`.
 
     Returns:
         A Keras model, not compiled.
@@ -127,7 +131,8 @@ def convnet(
     joined = parts[0] if len(parts) == 1 else layers.Concatenate()(parts)
     if dropout:
         joined = layers.Dropout(dropout)(joined)
-    return _model(taken, _dense(joined, hidden_units, activation, dropout, batch_normalization, l2), outputs, "convnet")
+    hidden = _dense(joined, hidden_units, activation, dropout, batch_normalization, l2)
+    return _model(taken, hidden, outputs, output_activation, "convnet")
 
 
 def _dense(
@@ -153,19 +158,19 @@ def _l2(strength: float) -> Any:
     return keras().regularizers.L2(strength) if strength else None
 
 
-def _model(taken: list[Any], hidden: Any, outputs: Sequence[OutputSpec], name: str) -> Any:
+def _model(taken: list[Any], hidden: Any, outputs: Sequence[OutputSpec], activation: str | None, name: str) -> Any:
     """A head for each output; in float32 under mixed precision as well, where a softmax in 16 bits would lose."""
     loaded = keras()
     heads = [
-        loaded.layers.Dense(one.units, activation=_activation(one), dtype="float32", name=one.name)(hidden)
+        loaded.layers.Dense(one.units, activation=_activation(one, activation), dtype="float32", name=one.name)(hidden)
         for one in outputs
     ]
     return loaded.Model(taken[0] if len(taken) == 1 else taken, heads[0] if len(heads) == 1 else heads, name=name)
 
 
-def _activation(output: OutputSpec) -> str | None:
+def _activation(output: OutputSpec, of_numbers: str | None) -> str | None:
     if output.task == "regression":
-        return None
+        return of_numbers
     return "sigmoid" if output.task == "multilabel" or output.units == 1 else "softmax"
 
 

@@ -23,6 +23,7 @@ class Traits:
         highest: The greatest one.
         soft: Whether it is for ``regression`` too where the task says so: of targets between `lowest` and `highest`.
         scores: Whether it takes scores around 0, and no probabilities, without a parameter ``from_logits``.
+        above_0: Whether what the model gives must be above 0.
     """
 
     tasks: frozenset[Task]
@@ -31,6 +32,7 @@ class Traits:
     highest: float = inf
     soft: bool = False
     scores: bool = False
+    above_0: bool = False
 
 
 _YES_OR_NO: frozenset[Task] = frozenset({"binary", "multilabel"})
@@ -59,7 +61,7 @@ _TRAITS = {
     "CosineSimilarity": Traits(_NUMBERS),
     "Huber": Traits(_NUMBERS),
     "LogCosh": Traits(_NUMBERS),
-    "Poisson": Traits(_NUMBERS, lowest=0),
+    "Poisson": Traits(_NUMBERS, lowest=0, above_0=True),
     "Circle": Traits(_NONE),
     "CTC": Traits(_NONE),
 }

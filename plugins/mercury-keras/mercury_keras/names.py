@@ -207,8 +207,6 @@ class _Maker:
             return found
         if kind in ("loss", "metric") and isfunction(found) and _takes_two(found, params):
             return self.measure(kind, found, params, at)
-        if not callable(found):
-            return self.fault(name_at, f"{found!r} is no {kind}: expected a class, or a function that makes one.")
         made = self.instance(found, params, at, more if isclass(found) else {})
         if made is None or isinstance(made, base) or (kind in ("loss", "metric") and callable(made)):
             return made

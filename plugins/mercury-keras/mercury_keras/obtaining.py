@@ -76,7 +76,7 @@ def _function(model: Any) -> tuple[Any, dict[str, Any], list[Fault]]:
             return (
                 None,
                 {},
-                [Fault(at, "A model given as a mapping needs 'use': {use: keras.mlp, and its parameters}.")],
+                [Fault(at, "A model as a mapping needs 'use': {use: keras.mlp, and its parameters}.")],
             )
         name, params = model["use"], {str(key): value for key, value in model.items() if key != "use"}
         at = ("model", "use")
