@@ -66,10 +66,20 @@ for _version in PYTHONS:
     _put_on_path(_version)
 
 
-def _plugin_runs() -> list[tuple[str | None, str]]:
-    """Which plugin is tested on which Python; None for this one. Tests that talk to servers take minutes: on two."""
+def _plugin_runs() -> list[object]:
+    """Which plugin is tested on which Python; None for this one. Tests that talk to servers take minutes: on two.
+
+    The tag ``alone`` is on those that say something that the session tests does not: other Pythons, fewer packages.
+    """
     others = {**dict.fromkeys(STORES, OTHERS[-1:]), **dict.fromkeys(DEEP, ())}
-    return [(python, name) for name in PLUGINS for python in (None, *others.get(name, OTHERS))]
+    runs: list[object] = []
+    for name in PLUGINS:
+        pythons = (None, *others.get(name, OTHERS))
+        alone = {pythons[-1]} if name in STORES else set() if name in DEEP else {None, pythons[-1]}
+        for python in pythons:
+            tags = ["alone"] if python in alone else []
+            runs.append(nox.param(python, name, id=f"{name}-{python}" if python else name, tags=tags))
+    return runs
 
 
 def _install(session: nox.Session, *what: str, groups: tuple[str, ...] = ()) -> None:
@@ -156,7 +166,7 @@ def tests(session: nox.Session) -> None:
     )
 
 
-@nox.session(python=PYTHONS)
+@nox.session(python=PYTHONS, tags=["alone"])
 def core(session: nox.Session) -> None:
     """Test the core with nothing else installed, on every supported Python that is found."""
     _install(session, *_editable("."), groups=("test",))
@@ -164,11 +174,7 @@ def core(session: nox.Session) -> None:
 
 
 @nox.session
-@nox.parametrize(
-    ("python", "plugin"),
-    _plugin_runs(),
-    ids=[f"{name}-{python}" if python else name for python, name in _plugin_runs()],
-)
+@nox.parametrize(("python", "plugin"), _plugin_runs())
 def plugin(session: nox.Session, plugin: str) -> None:
     """Test one plugin, alone with the core; NAME runs on this interpreter, NAME-3.x on another."""
     servers = ("servers",) if plugin in STORES else ()
