@@ -8,7 +8,7 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from mercury_core import registry as registry
-    from mercury_core.bundle import Bundle as Bundle
+    from mercury_core.bundle import Bundle as Bundle, verify as verify
     from mercury_core.data import (
         DataBunch as DataBunch,
         DataSet as DataSet,
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "bundle": ("Bundle",),
+    "bundle": ("Bundle", "verify"),
     "data": ("DataBunch", "DataSet", "DataWrapper", "Predictions"),
     "errors": ("MercuryError",),
     "hookspecs": ("hookimpl",),

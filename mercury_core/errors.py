@@ -18,6 +18,7 @@
     │   ├── MissingNameError             a role or a data set that is not there: the nearest
     │   ├── RolesError                   roles that say nothing, or contradict one another
     │   ├── ConversionError              a column that would lose its meaning
+    │   ├── SignatureError               rows that are not what the model was trained on
     │   └── SplitError                   data that cannot be split as asked
     ├── ModelError
     │   ├── FitError                     the estimator refused the data
@@ -27,7 +28,8 @@
     │   ├── BundleFormatError            not a bundle, or one of a version that is not known here
     │   ├── CorruptBundleError           a file that is missing, extra or altered
     │   ├── UnsavableModelError          a model that its format cannot write
-    │   └── UntrustedTypeError           a type that loading would have to trust
+    │   ├── UntrustedTypeError           a type that loading would have to trust
+    │   └── UntrustedPickleError         a format that needs pickle, where that was not allowed
     ├── StorageError
     │   ├── ObjectNotFoundError
     │   ├── ObjectExistsError
@@ -41,34 +43,15 @@
         └── StepFailedError              a step failed: which, and the cause, chained
 
 One sentence says what failed, where, what was expected and what to do. Messages never hold secrets.
-This module imports nothing of Mercury, and nothing that costs time.
 """
 
 from __future__ import annotations
 
+from mercury_core.spelling import did_you_mean as did_you_mean, nearest as nearest
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-
-
-def nearest(word: str, choices: Iterable[str], most: int = 3) -> list[str]:
-    """The choices that a mistyped `word` most likely meant, best first: at most `most`, none where nothing is near.
-
-    Examples:
-        >>> nearest("slpit", ["split", "csv"])
-        ['split']
-    """
-    from difflib import get_close_matches
-
-    pool = {choice.lower(): choice for choice in choices}
-    close = get_close_matches(word.lower(), pool, n=most, cutoff=0.6)
-    tail = [low for low in pool if low.rpartition(".")[2] == word.lower() and low not in close]
-    return [pool[low] for low in (tail + close)[:most]]
-
-
-def did_you_mean(word: str, choices: Iterable[str]) -> str:
-    """The end of a message: `` Did you mean 'split'?``, or nothing where nothing is near."""
-    return f" Did you mean {' or '.join(map(repr, close))}?" if (close := nearest(word, choices)) else ""
 
 
 class MercuryError(Exception):
@@ -227,6 +210,17 @@ class ConversionError(DataError):
         )
 
 
+class SignatureError(DataError):
+    """Rows that are not what the model was trained on."""
+
+    exit_code = 2
+
+    def __init__(self, column: str, expected: str, found: str, todo: str = "") -> None:
+        self.column, self.expected, self.found = column, expected, found
+        said = f"The column {column!r} does not fit the model: expected {expected}, found {found}."
+        super().__init__(f"{said} {todo}".rstrip())
+
+
 class SplitError(DataError):
     """Data that cannot be split as asked."""
 
@@ -292,13 +286,20 @@ class UntrustedTypeError(BundleError):
 
     def __init__(self, where: str, types: Iterable[str]) -> None:
         self.where, self.types = where, tuple(sorted(types))
-        names = ", ".join(self.types)
-        listed = ", ".join(map(repr, self.types))
         super().__init__(
-            f"{where} holds types that are not trusted, and nothing was loaded: {names}. If you know "
-            f"them and trust where the file comes from, load it with trusted=[{listed}], or with --trust on the "
-            f"command line."
+            f"{where} holds types that are not trusted, and nothing was loaded: {', '.join(self.types)}. If you know "
+            f"them and trust where the file comes from, load it with trusted={list(self.types)}, or with --trust on "
+            f"the command line."
         )
+
+
+class UntrustedPickleError(BundleError):
+    """A format that needs pickle: loading it can run any code that the file brings."""
+
+    def __init__(self, where: str, key: str, runs: str) -> None:
+        self.where, self.key, self.runs = where, key, runs
+        todo = "If you trust where it comes from, load it with trust=True; on the command line, with --trust-pickle."
+        super().__init__(f"{where} needs pickle, and nothing was loaded: {key!r} runs {runs.rstrip('.')}. {todo}")
 
 
 class StorageError(MercuryError):

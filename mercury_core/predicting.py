@@ -6,7 +6,8 @@ from pathlib import PurePath
 from tempfile import TemporaryDirectory
 
 from mercury_core import tasks
-from mercury_core.errors import PredictError, UnknownEndingError
+from mercury_core.data.prediction_table import prediction_table
+from mercury_core.errors import UnknownEndingError
 from mercury_core.storage.uri import is_remote, name_of
 
 TYPE_CHECKING = False
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     import pyarrow as pa
-
-    from mercury_core.data import DataSet, Predictions
 
 #: What the ending of a file says: the key of the format that writes it, and how.
 FORMATS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
@@ -35,6 +34,7 @@ def predict_to_file(
     *,
     reader: str | Callable[..., Any] | None = None,
     trusted: Collection[str] = (),
+    trust: bool = False,
     stores: Mapping[str, Mapping[str, Any]] | None = None,
     **params: Any,
 ) -> pa.Table:
@@ -49,6 +49,7 @@ def predict_to_file(
             array of objects) or ``.jsonl`` (one object a line).
         reader: A key, a reference or a callable; by default what the ending of the source says.
         trusted: Types, by full name, to trust beyond the lists of the plugins.
+        trust: Whether formats that need pickle may be loaded, which run whatever code the model brings.
         stores: Parameters of stores, by scheme or beginning of URIs; see `mercury_core.storage.Stores`.
         **params: The reader's own parameters.
 
@@ -63,7 +64,7 @@ def predict_to_file(
     ending = PurePath(name_of(target)).suffix.lower()
     if ending not in FORMATS:
         raise UnknownEndingError(str(target), list(FORMATS))
-    bundle = tasks.load_model(model, trusted=trusted, stores=stores)
+    bundle = tasks.load_model(model, trusted=trusted, trust=trust, stores=stores)
     signature = bundle.signature
     roles: dict[str, Any] = {"features": signature.input_names or "*"}
     if signature.index:
@@ -78,44 +79,3 @@ def predict_to_file(
         path = f"{here}/predictions{ending}"
         tasks.store_artifact(table, path, format=key, remote=str(target), overwrite="replace", stores=stores, **how)
     return table
-
-
-def prediction_table(data_set: DataSet, predictions: Predictions) -> pa.Table:
-    """Lay predictions beside the index of the rows that they are for.
-
-    Args:
-        data_set: The rows that were predicted.
-        predictions: One a row, in the same order.
-
-    Returns:
-        The index columns; ``prediction``, or one ``prediction_TARGET`` a target where there are several; one
-        ``score_CLASS`` a class, where the model gives scores.
-
-    Raises:
-        PredictError: Two of these columns would have the same name.
-    """
-    import pyarrow as pa
-
-    columns: list[tuple[str, Any]] = []
-    if "index" in data_set:
-        columns += _columns(data_set["index"])
-    values = _columns(predictions.values)
-    columns += [("prediction" if len(values) == 1 else f"prediction_{name}", column) for name, column in values]
-    if predictions.scores is not None:
-        scores = _columns(predictions.scores)
-        classes = predictions.classes or [name for name, _ in scores]
-        columns += [(f"score_{label}", column) for label, (_, column) in zip(classes, scores, strict=True)]
-    names = [name for name, _ in columns]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise PredictError(
-            "this model into a table",
-            f"it would have the column {twice[0]!r} twice",
-            "Rename the index column or the class of that name in the training data.",
-        )
-    return pa.table([column for _, column in columns], names=names)
-
-
-def _columns(wrapper: Any) -> list[tuple[str, Any]]:
-    table = wrapper.to("arrow").underlying
-    return list(zip(wrapper.field_names, table.columns, strict=True))

@@ -44,6 +44,8 @@ def store_model(
     overwrite: str = "error",
     metrics: Mapping[str, Any] | None = None,
     run: str | None = None,
+    license: str | None = None,  # noqa: A002
+    description: str | None = None,
     stores: Settings | None = None,
     **params: Any,
 ) -> StoredModel:
@@ -57,6 +59,8 @@ def store_model(
         overwrite: ``error``, ``skip`` or ``replace``, at both places.
         metrics: What `evaluate_model` gave, to be kept with the model.
         run: The id of the run that made it, likewise.
+        license: Under which it may be used, as an SPDX expression (``MIT``) or in words.
+        description: What it is for.
         stores: Parameters of stores, by scheme or beginning of URIs; see `mercury_core.storage.Stores`.
         **params: The format's own parameters.
 
@@ -70,17 +74,20 @@ def store_model(
     """
     from mercury_core.bundle import Bundle
 
-    bundle = (model if isinstance(model, Bundle) else Bundle(model)).recording(metrics, run)
+    bundle = (model if isinstance(model, Bundle) else Bundle(model)).recording(metrics, run, license, description)
     saved = bundle.save(path, format=format, overwrite=overwrite, **params)
     return StoredModel(saved, _send(saved, remote, overwrite, stores))
 
 
-def load_model(uri: Source, *, trusted: Collection[str] = (), stores: Settings | None = None) -> Bundle:
+def load_model(
+    uri: Source, *, trusted: Collection[str] = (), trust: bool = False, stores: Settings | None = None
+) -> Bundle:
     """Load a stored model, which predicts raw rows.
 
     Args:
         uri: A bundle: a path, or a URI of a store that is installed, of which a copy is kept on this machine.
         trusted: Types, by full name, to trust beyond the lists of the plugins.
+        trust: Whether formats that need pickle may be loaded, which run whatever code the model brings.
         stores: Parameters of stores, by scheme or beginning of URIs; see `mercury_core.storage.Stores`.
 
     Returns:
@@ -90,11 +97,12 @@ def load_model(uri: Source, *, trusted: Collection[str] = (), stores: Settings |
         ObjectNotFoundError: Nothing is there.
         CorruptBundleError: It was altered.
         UntrustedTypeError: It holds types that are in no list.
+        UntrustedPickleError: It needs pickle, and `trust` is False.
         StoreAccessError: The store cannot be reached, or it refuses.
     """
     from mercury_core.bundle import Bundle
 
-    return Bundle.load(uri, trusted=trusted, stores=stores)
+    return Bundle.load(uri, trusted=trusted, trust=trust, stores=stores)
 
 
 def store_artifact(

@@ -86,12 +86,14 @@ def transform_data_bunch(
 
 
 def _apply(bunch: DataBunch, transform: Any, work: Any, params: Mapping[str, Any]) -> DataBunch:
-    from mercury_core.bundle.signature import fields_of
+    from mercury_core.bundle.fields import fields_of
+    from mercury_core.bundle.golden import chosen
     from mercury_core.bundle.transforms import AppliedTransform
 
     first = bunch["train"] if "train" in bunch else next(iter(bunch.values()))
-    inputs = fields_of(first.features) if "features" in first else ()
-    applied = AppliedTransform(reference_to(transform), dict(params), work, inputs)
+    is_raw = not first.applied and "features" in first
+    inputs, sample = (fields_of(first.features), chosen(first.features)) if is_raw else ((), None)
+    applied = AppliedTransform(reference_to(transform), dict(params), work, inputs, sample)
     return bunch.transform(applied)
 
 

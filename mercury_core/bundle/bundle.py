@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import sys
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
-from mercury_core.bundle.signature import Signature, fields_of
+from mercury_core.bundle.fields import fields_of, with_shapes
+from mercury_core.bundle.signature import Signature
+from mercury_core.contracts import Shaped
 from mercury_core.errors import PredictError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
+    import pyarrow as pa
+
+    from mercury_core.bundle.golden import Golden
+    from mercury_core.bundle.manifest import Manifest
     from mercury_core.bundle.transforms import AppliedTransform
     from mercury_core.contracts import Model
     from mercury_core.data import DataBunch, DataSet, Predictions
@@ -30,6 +37,8 @@ class Bundle:
         signature: Raw inputs, targets, index, classes.
         metrics: What was measured of it, by data set and metric; empty where nothing was.
         run: The id of the run that made it, or None.
+        license: Under which it may be used, as an SPDX expression or in words; empty where nobody said.
+        description: What it is for, in words; empty where nobody said.
     """
 
     def __init__(
@@ -40,30 +49,67 @@ class Bundle:
         *,
         metrics: Mapping[str, Any] | None = None,
         run: str | None = None,
+        license: str = "",  # noqa: A002
+        description: str = "",
+        golden: Golden | None = None,
+        sample: pa.Table | None = None,
     ) -> None:
+        """Put together what `of` and `load` find.
+
+        Args:
+            model: The model behind the transforms.
+            transforms: In the order in which they are applied.
+            signature: Raw inputs, targets, index, classes.
+            metrics: What was measured of it.
+            run: The id of the run that made it.
+            license: Under which it may be used.
+            description: What it is for.
+            golden: Rows and their predictions.
+            sample: In place of `golden`, raw rows that are still to be predicted.
+        """
         self.model = model
         self.transforms = tuple(transforms)
         self.signature = signature or Signature()
         self.metrics = dict(metrics or {})
         self.run = run
+        self.license = license
+        self.description = description
+        self._golden = golden
+        self._sample = sample
 
     @classmethod
     def of(cls, model: Model, bunch: DataBunch) -> Bundle:
         """The bundle of a model that was just fitted on ``bunch["train"]``."""
+        from mercury_core.bundle.golden import chosen
+
         train = bunch["train"]
         transforms = train.applied
+        inputs = transforms[0].inputs if transforms else fields_of(train.features)
         signature = Signature(
-            inputs=transforms[0].inputs if transforms else fields_of(train.features),
+            inputs=with_shapes(inputs, model.input_shapes) if isinstance(model, Shaped) else inputs,
             targets=fields_of(train.targets) if "targets" in train else (),
             index=tuple(train.index.field_names) if "index" in train else (),
             classes=getattr(model, "classes", None),
         )
-        return cls(model, transforms, signature)
+        return cls(model, transforms, signature, sample=transforms[0].sample if transforms else chosen(train.features))
 
     @property
     def underlying(self) -> Any:
         """The technology's own object."""
         return self.model.underlying
+
+    @property
+    def golden(self) -> Golden | None:
+        """Some raw rows, and what the model predicts of them: those of the save, of a bundle that was loaded.
+
+        None of a model whose training data are not known, or that could not predict them (which was warned of).
+        """
+        if self._golden is None and self._sample is not None:
+            from mercury_core.bundle.golden import made
+
+            sample, self._sample = self._sample, None
+            self._golden = made(self, sample)
+        return self._golden
 
     def predict(self, data: DataSet | Any) -> Predictions:
         """Predict rows.
@@ -76,7 +122,7 @@ class Bundle:
 
         Raises:
             MissingColumnsError: Feature columns are missing.
-            ConversionError: A column of a type that the model was not trained on.
+            SignatureError: A column that is not what the model was trained on: its type, a category, a null.
             PredictError: The data went through transforms that are not the model's.
         """
         from mercury_core.data import DataSet, DataWrapper
@@ -122,6 +168,7 @@ class Bundle:
         path: str | Path,
         *,
         trusted: Collection[str] = (),
+        trust: bool = False,
         stores: Mapping[str, Mapping[str, Any]] | Stores | None = None,
     ) -> Bundle:
         """Read a bundle: its files are proven first, then loaded, and no code of theirs is run.
@@ -129,6 +176,7 @@ class Bundle:
         Args:
             path: The directory; or a URI of any store, of which a copy is kept in the user's cache directory.
             trusted: Types, by full name, to trust beyond the lists of the plugins.
+            trust: Whether formats that need pickle may be loaded, which run whatever code the files bring.
             stores: Parameters of stores, by scheme or beginning of URIs; see `mercury_core.storage.Stores`.
 
         Raises:
@@ -136,16 +184,45 @@ class Bundle:
             BundleFormatError: It is no bundle.
             CorruptBundleError: It was altered.
             UntrustedTypeError: It holds types that are in no list.
+            UntrustedPickleError: It needs pickle, and `trust` is False.
             StoreAccessError: The store cannot be reached, or it refuses.
         """
         from mercury_core.bundle.directory import load
 
-        return load(path, trusted=trusted, stores=stores)
+        return load(path, trusted=trusted, trust=trust, stores=stores)
 
-    def recording(self, metrics: Mapping[str, Any] | None, run: str | None) -> Bundle:
-        """The same bundle with what was measured of it, and the id of the run; None keeps what is there."""
-        metrics = self.metrics if metrics is None else metrics
-        return Bundle(self.model, self.transforms, self.signature, metrics=metrics, run=run or self.run)
+    @staticmethod
+    def inspect(path: str | Path, *, stores: Mapping[str, Mapping[str, Any]] | Stores | None = None) -> Manifest:
+        """Read what a bundle says of itself; of one in a store, nothing else is fetched. Its files are not proven.
+
+        Args:
+            path: The directory, or a URI of any store.
+            stores: As for `load`.
+
+        Raises:
+            ObjectNotFoundError: There is none.
+            BundleFormatError: It is no bundle.
+            CorruptBundleError: What it says cannot be true.
+            StoreAccessError: The store cannot be reached, or it refuses.
+        """
+        from mercury_core.bundle.directory import inspect
+
+        return inspect(path, stores=stores)
+
+    def recording(
+        self,
+        metrics: Mapping[str, Any] | None = None,
+        run: str | None = None,
+        license: str | None = None,  # noqa: A002
+        description: str | None = None,
+    ) -> Bundle:
+        """The same bundle with more that is to be kept with it; None keeps what is there."""
+        same = copy(self)
+        same.metrics = self.metrics if metrics is None else dict(metrics)
+        same.run = run or self.run
+        same.license = self.license if license is None else license
+        same.description = self.description if description is None else description
+        return same
 
     def packages(self) -> dict[str, str]:
         """Versions of what the model was made with, by module name."""

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from mercury_core.bundle import manifest as manifests
 from mercury_core.discovery import cache_directory
-from mercury_core.errors import BundleError, BundleFormatError, ObjectChangedError, ObjectNotFoundError
+from mercury_core.errors import BundleError, ObjectChangedError, ObjectNotFoundError
 from mercury_core.storage import Stores, copy
 from mercury_core.storage.standing_in import standing_in
 from mercury_core.storage.uri import join
@@ -58,7 +58,7 @@ def local_copy(uri: str, stores: Mapping[str, Mapping[str, Any]] | Stores | None
     uri = uri.rstrip("/")
     stores = stores if isinstance(stores, Stores) else Stores(stores)
     root = Path(cache_directory()) / "models"
-    content = _manifest_at(uri, stores)
+    content = manifest_at(uri, stores)
     entry = root / _key(content)
     known = _proven(entry)
     if known is not None:
@@ -77,7 +77,14 @@ def _key(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _manifest_at(uri: str, stores: Stores) -> bytes:
+def manifest_at(uri: str, stores: Stores) -> bytes:
+    """The content of ``mercury.json`` of a bundle, which alone is fetched.
+
+    Raises:
+        ObjectNotFoundError: Nothing is there.
+        BundleFormatError: Something else is.
+        StoreAccessError: The store cannot be reached, or it refuses.
+    """
     store = stores.of(uri)
     try:
         with store.open(join(uri, manifests.NAME)) as file:
@@ -85,7 +92,7 @@ def _manifest_at(uri: str, stores: Stores) -> bytes:
     except ObjectNotFoundError as error:
         if next(iter(store.list(uri)), None) is None:
             raise ObjectNotFoundError(uri) from error
-        raise BundleFormatError(uri, f"it holds no {manifests.NAME}, which every bundle has") from error
+        raise manifests.missing(uri) from error
 
 
 def _proven(entry: Path) -> Manifest | None:
@@ -136,7 +143,7 @@ def _fetched(uri: str, stores: Stores, content: bytes, target: Path) -> tuple[Pa
                 copy(uri, target, overwrite="replace", stores=stores)
                 return target, manifests.read(target)
         except (BundleError, ObjectChangedError, ObjectNotFoundError):
-            before, content = content, _manifest_at(uri, stores)
+            before, content = content, manifest_at(uri, stores)
             if not left or before == content:
                 raise
     raise AssertionError("unreachable")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
@@ -11,15 +12,20 @@ from mercury_core.bundle.signature import Signature
 from mercury_core.errors import BundleError, BundleFormatError, CorruptBundleError, ObjectNotFoundError
 from mercury_core.storage.atomic import sha256_of
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 NAME = "mercury.json"
-FORMAT_VERSION = 1
+#: What is written; all in `READABLE` is read.
+FORMAT_VERSION = 2
+READABLE = (1, 2)
 
 
 class FileProof(msgspec.Struct, frozen=True):
     """Size in bytes and SHA-256, in hexadecimal, of one file."""
 
-    size: int
-    sha256: str
+    size: Annotated[int, msgspec.Meta(ge=0)]
+    sha256: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}\\Z")]
 
 
 class SavedModel(msgspec.Struct, frozen=True):
@@ -38,8 +44,16 @@ class SavedTransform(msgspec.Struct, frozen=True, omit_defaults=True):
     path: str = ""
 
 
+class SavedGolden(msgspec.Struct, frozen=True):
+    """The golden rows: their file, how many there are, and by how much a prediction may move (see `golden.Golden`)."""
+
+    path: str
+    rows: Annotated[int, msgspec.Meta(ge=1)]
+    tolerance: Annotated[float, msgspec.Meta(ge=0)] = 0.0
+
+
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """The content of ``mercury.json``.
+    """The content of ``mercury.json``; ``docs/bundle.md`` tells of each field.
 
     Attributes:
         format_version: Of this layout.
@@ -48,6 +62,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         signature: Raw inputs, targets, index, classes.
         metrics: As they were measured, by data set and metric.
         run: The run that made it, or nothing.
+        license: Under which it may be used; empty where nobody said. Since version 2.
+        description: What it is for; empty where nobody said. Since version 2.
+        golden: The golden rows, where there are some. Since version 2.
         packages: Versions, by module or distribution.
         files: The proof of every other file of the bundle, by its path relative to the bundle.
     """
@@ -58,6 +75,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     signature: Signature = Signature()
     metrics: dict[str, Any] = {}
     run: str | None = None
+    license: str = ""
+    description: str = ""
+    golden: SavedGolden | None = None
     packages: dict[str, str] = {}
     files: dict[str, FileProof] = {}
 
@@ -102,20 +122,42 @@ def read(directory: Path) -> Manifest:
     except (FileNotFoundError, NotADirectoryError) as error:
         if not directory.exists():
             raise ObjectNotFoundError(str(directory)) from error
-        raise BundleFormatError(str(directory), f"it holds no {NAME}, which every bundle has") from error
-    try:
-        version = msgspec.json.decode(content, type=_Version).format_version
-        if version != FORMAT_VERSION:
-            why = (
-                f"its format version is {version}, this Mercury reads {FORMAT_VERSION}: install a version that reads it"
-            )
-            raise BundleFormatError(str(directory), why)
-        manifest = msgspec.json.decode(content, type=Manifest)
-    except msgspec.MsgspecError as error:
-        raise BundleFormatError(str(directory), f"its {NAME} is damaged: {error}") from error
+        raise missing(str(directory)) from error
+    manifest = decoded(content, str(directory))
     faults = list(_faults(directory, manifest))
     if faults:
         raise CorruptBundleError(str(directory), faults)
+    return manifest
+
+
+def missing(where: str) -> BundleFormatError:
+    """The error of a place that has no ``mercury.json``."""
+    return BundleFormatError(where, f"it holds no {NAME}, which every bundle has")
+
+
+def decoded(content: bytes, where: str) -> Manifest:
+    """Read the content of ``mercury.json``, of any version that can be read.
+
+    Args:
+        content: The content.
+        where: The bundle, for errors.
+
+    Raises:
+        BundleFormatError: It is none, or one of an unknown format version.
+        CorruptBundleError: It contradicts itself, or names places outside of the bundle.
+    """
+    try:
+        version = msgspec.json.decode(content, type=_Version).format_version
+        if version not in READABLE:
+            known = f"{READABLE[0]} to {READABLE[-1]}"
+            why = f"its format version is {version}, this Mercury reads {known}: install a version that reads it"
+            raise BundleFormatError(where, why)
+        manifest = msgspec.json.decode(content, type=Manifest)
+    except msgspec.MsgspecError as error:
+        raise BundleFormatError(where, f"its {NAME} is damaged: {error}") from error
+    faults = list(_contradictions(manifest))
+    if faults:
+        raise CorruptBundleError(where, faults)
     return manifest
 
 
@@ -123,29 +165,53 @@ class _Version(msgspec.Struct):
     format_version: int
 
 
-def _faults(directory: Path, manifest: Manifest) -> list[str]:
-    faults = []
-    places = [manifest.model.path, *(step.path for step in manifest.transforms if step.path)]
+def _places(manifest: Manifest) -> list[str]:
+    """Where the parts lie that will be loaded."""
+    golden = [manifest.golden.path] if manifest.golden else []
+    return [manifest.model.path, *(step.path for step in manifest.transforms if step.path), *golden]
+
+
+def _contradictions(manifest: Manifest) -> Iterator[str]:
+    """What is wrong with a manifest in itself, whatever files there are."""
+    places = _places(manifest)
     outside = [name for name in (*manifest.files, *places) if _leads_outside(name)]
     if outside:
-        return [f"{name!r} leads outside the bundle" for name in outside]
-    links = [path for path in directory.rglob("*") if path.is_symlink()]
+        yield from (f"{name!r} leads outside the bundle" for name in outside)
+        return
+    model = manifest.model.path
+    if model not in manifest.files and not any(name.startswith(f"{model}/") for name in manifest.files):
+        yield f"{model} has no file that {NAME} proves"
+    if manifest.golden and manifest.golden.path not in manifest.files:
+        yield f"{manifest.golden.path} is no file that {NAME} proves"
+    for what, fields in (("input", manifest.signature.inputs), ("target", manifest.signature.targets)):
+        names = [field.name for field in fields]
+        yield from (f"the {what} {name!r} is there twice" for name in sorted({n for n in names if names.count(n) > 1}))
+
+
+def _faults(directory: Path, manifest: Manifest) -> Iterator[str]:
+    """What is wrong with the files."""
+    every = [(path, path.relative_to(directory).as_posix()) for path in directory.rglob("*")]
+    links = [f"{name} is a link, and a bundle has none" for path, name in every if path.is_symlink()]
     if links:
-        return [f"{path.relative_to(directory).as_posix()} is a link, and a bundle has none" for path in links]
-    present = {p.relative_to(directory).as_posix() for p in directory.rglob("*") if p.is_file()} - {NAME}
-    faults += [f"{name} is missing" for name in sorted(manifest.files.keys() - present)]
-    faults += [f"{name} was not there when it was saved" for name in sorted(present - manifest.files.keys())]
-    faults += [f"{place} is missing" for place in places if not (directory / place).exists()]
+        yield from links
+        return
+    strange = [name for path, name in every if not path.is_dir() and not path.is_file()]
+    yield from (f"{name} is neither a file nor a directory" for name in strange)
+    present = {name for path, name in every if path.is_file()} - {NAME}
+    yield from (f"{name} is missing" for name in sorted(manifest.files.keys() - present))
+    yield from (f"{name} was not there when it was saved" for name in sorted(present - manifest.files.keys()))
+    yield from (f"{place} is missing" for place in _places(manifest) if not (directory / place).exists())
     for name in sorted(present & manifest.files.keys()):
         proof, path = manifest.files[name], directory / name
         size = path.stat().st_size
         if size != proof.size:
-            faults.append(f"{name} has {size} bytes, expected {proof.size}")
+            yield f"{name} has {size} bytes, expected {proof.size}"
         elif sha256_of(path) != proof.sha256:
-            faults.append(f"{name} has another SHA-256 than expected")
-    return faults
+            yield f"{name} has another SHA-256 than expected"
 
 
 def _leads_outside(name: str) -> bool:
     path = PurePosixPath(name)
-    return not name or path.is_absolute() or ".." in path.parts or "\\" in name or ":" in name or "\0" in name
+    # Written in one way only: no double slashes, no dots, nothing that Windows takes for a drive or a separator.
+    plain = str(path) == name and path.parts != () and ".." not in path.parts and not path.is_absolute()
+    return not plain or name == NAME or re.search(r"[\\:\0]", name) is not None

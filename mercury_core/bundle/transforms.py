@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from mercury_core.bundle.signature import Field
+    import pyarrow as pa
+
+    from mercury_core.bundle.fields import Field
     from mercury_core.contracts import Fitted
     from mercury_core.data import DataSet
 
@@ -25,7 +27,8 @@ class AppliedTransform:
         use: The key or the reference of its provider.
         params: The parameters of that provider.
         work: What was fitted; or, for a plain function, the function itself.
-        inputs: The feature columns before it.
+        inputs: Of the first one, the raw feature columns.
+        sample: Of the first one, some raw rows of those columns, of which golden rows are made.
         id: Tells it apart from every other, also after it was saved and loaded.
     """
 
@@ -33,6 +36,7 @@ class AppliedTransform:
     params: Mapping[str, Any]
     work: Fitted | Callable[..., DataSet]
     inputs: tuple[Field, ...] = ()
+    sample: pa.Table | None = None
     id: str = field(default_factory=lambda: uuid4().hex)
 
     def __eq__(self, other: object) -> bool:

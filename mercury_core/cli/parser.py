@@ -17,6 +17,8 @@ COMMANDS = {
     "run": "run a workflow file",
     "check": "find every fault of a workflow file, and do no work",
     "predict": "predict the rows of a source with a saved model",
+    "inspect": "show what a saved model takes and gives, and what it was made with",
+    "verify": "replay the golden rows of a saved model, here or by a server",
     "copy": "copy a file or a tree between any two stores, verified",
     "ls": "list what is stored below a URI or a path",
     "providers": "list what is installed, by verb and key",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from mercury_core.cli import output
 from mercury_core.cli.options import add_stores, parsed, stores_of
+from mercury_core.cli.trust import add_trust
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,13 +27,7 @@ def arguments(parser: ArgumentParser) -> None:
         "--to", metavar="FILE", required=True, help="where to write, a path or a URI: .parquet, .csv, .json or .jsonl"
     )
     parser.add_argument("--reader", metavar="KEY", help="the reader of the source (default: by its ending)")
-    parser.add_argument(
-        "--trust",
-        metavar="TYPE",
-        action="append",
-        default=[],
-        help="a type in the model to trust beyond those that its plugin knows",
-    )
+    add_trust(parser)
     add_stores(parser)
 
 
@@ -43,7 +38,14 @@ def execute(args: Namespace) -> int:
     params = reader_params(args.options) if args.options else {}
     stores = stores_of(args.store)
     table = predict_to_file(
-        args.model, args.source, args.to, reader=args.reader, trusted=args.trust, stores=stores, **params
+        args.model,
+        args.source,
+        args.to,
+        reader=args.reader,
+        trusted=args.trusted,
+        trust=args.trust,
+        stores=stores,
+        **params,
     )
     output.write(f"{table.num_rows} predictions in {args.to} ({', '.join(table.column_names)})")
     return 0

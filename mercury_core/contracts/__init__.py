@@ -169,6 +169,19 @@ class Fitter(Protocol):
 
 
 @runtime_checkable
+class Shaped(Protocol):
+    """A model that takes arrays in some columns, as images: the signature says so, and a server takes them.
+
+    Such a column may hold file names, the content of such files (binary), or arrays (fixed-shape tensors).
+    """
+
+    @property
+    def input_shapes(self) -> Mapping[str, tuple[int, ...]]:
+        """By column, the shape of what one row holds, as (height, width, channels)."""
+        ...
+
+
+@runtime_checkable
 class Trained(Protocol):
     """A model that tells how its training went: the record of the run keeps it."""
 
@@ -236,7 +249,16 @@ class Metric(Protocol):
 
 
 class ModelFormat(Protocol):
-    """A way to write models to files and to read them again. An instance of it is the provider."""
+    """A way to write models to files and to read them again. An instance of it is the provider.
+
+    Two attributes are optional:
+
+    - ``tolerance: float``: by how much predictions may move, relative to their size where that is above one, when a
+      model that was written is read again, here or elsewhere. Without it by nothing: they are the same to the last bit.
+    - ``needs_pickle: str``: what loading runs, as ``"whatever the file brings, through joblib"``, of a format that
+      cannot do without pickle; `load` is then only called where the one who loads said ``trust=True``. A `Transformer`
+      may have it as well.
+    """
 
     def save(self, model: Model, path: Path, **params: Any) -> Path:
         """Write `model` at `path` (a file, or a directory that the format makes) and give back the path written."""

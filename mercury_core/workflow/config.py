@@ -25,9 +25,9 @@ _OWN = {
     "read": ("use", "source", "roles"),
     "transform": ("use", "from"),
     "fit": ("use",),
-    "load": ("uri", "trusted"),
+    "load": ("uri", "trusted", "trust"),
     "evaluate": ("model", "data", "metrics"),
-    "save": ("use", "model", "path", "overwrite"),
+    "save": ("use", "model", "path", "overwrite", "license", "description"),
     "copy": ("model", "from", "to", "overwrite"),
     "serve": ("use", "model"),
 }
@@ -54,9 +54,12 @@ class Step:
         roles: Which columns are what.
         uri: What to load.
         trusted: Types to trust on loading.
+        trust: Whether formats that need pickle may be loaded.
         data: The data sets to evaluate on; None for all but train.
         metrics: Keys, or mappings with ``use`` and parameters.
         path: Where to save.
+        license: Under which the saved model may be used; None where nobody said.
+        description: What it is for; likewise.
         to: Where to copy.
         overwrite: What to do where something is there already.
     """
@@ -73,9 +76,12 @@ class Step:
     roles: Mapping[str, Any] | None = None
     uri: str = ""
     trusted: tuple[str, ...] = ()
+    trust: bool = False
     data: tuple[str, ...] | None = None
     metrics: tuple[str | Mapping[str, Any], ...] = ()
     path: str = ""
+    license: str | None = None
+    description: str | None = None
     to: str = ""
     overwrite: str = "error"
 
@@ -202,7 +208,10 @@ class _Shape:
 
     def _load(self, value: Mapping[str, Any], at: At) -> dict[str, Any]:
         uri = self.text(value, at, "uri", needed="the path or the URI of a stored model")
-        return {"uri": uri or "", "trusted": self.texts(value, at, "trusted") or ()}
+        trust = value.get("trust", False)
+        if not isinstance(trust, bool):
+            self.values.fault((*at, "trust"), f"`trust` is true or false; found {_kind(trust)}.")
+        return {"uri": uri or "", "trusted": self.texts(value, at, "trusted") or (), "trust": trust is True}
 
     def _evaluate(self, value: Mapping[str, Any], at: At) -> dict[str, Any]:
         metrics = value.get("metrics")
@@ -227,7 +236,12 @@ class _Shape:
         return {"data": self.texts(value, at, "data"), "metrics": tuple(kept)}
 
     def _save(self, value: Mapping[str, Any], at: At) -> dict[str, Any]:
-        return {"path": self.text(value, at, "path", needed="where to save") or "", **self._overwriting(value, at)}
+        return {
+            "path": self.text(value, at, "path", needed="where to save") or "",
+            "license": self.text(value, at, "license"),
+            "description": self.text(value, at, "description"),
+            **self._overwriting(value, at),
+        }
 
     def _copy(self, value: Mapping[str, Any], at: At) -> dict[str, Any]:
         return {

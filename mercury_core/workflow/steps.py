@@ -85,7 +85,7 @@ class State:
         return {"model": type(bundle.underlying).__name__, **({"training": dict(told)} if told else {})}
 
     def _load(self, step: Step) -> dict[str, Any]:
-        bundle = tasks.load_model(step.uri, trusted=step.trusted, stores=self._stores)
+        bundle = tasks.load_model(step.uri, trusted=step.trusted, trust=step.trust, stores=self._stores)
         self._bundles["model"] = bundle
         self._loaded = step.uri
         return {"model": type(bundle.underlying).__name__}
@@ -117,6 +117,8 @@ class State:
             overwrite=step.overwrite,
             metrics=metrics or None,
             run=self.run,
+            license=step.license,
+            description=step.description,
             **step.params,
         )
         proof = _proof(stored.path)

@@ -14,6 +14,7 @@ import pytest
 
 from mercury_core import Bundle, DataSet, DataWrapper, Predictions, tasks
 from mercury_core.bundle import Field, Signature
+from mercury_core.data.prediction_table import prediction_table
 from mercury_core.errors import (
     ArgumentsError,
     MissingColumnsError,
@@ -22,7 +23,7 @@ from mercury_core.errors import (
     StoreAccessError,
     UnknownEndingError,
 )
-from mercury_core.predicting import predict_to_file, prediction_table
+from mercury_core.predicting import predict_to_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,7 +54,7 @@ def model(monkeypatch: pytest.MonkeyPatch) -> str:
     """A stored model, by name."""
     bundle = Bundle(Threshold(), signature=SIGNATURE)
 
-    def load(uri: str, *, trusted: Any = (), stores: Any = None) -> Bundle:
+    def load(uri: str, *, trusted: Any = (), trust: bool = False, stores: Any = None) -> Bundle:
         if uri != "models/m":
             raise ObjectNotFoundError(uri)
         return bundle

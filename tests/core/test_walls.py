@@ -73,7 +73,7 @@ def test_an_import_under_an_if_a_class_or_a_try_counts(tmp_path: Path) -> None:
     assert imported_at_once(file) == {"boto3", "pandas", "polars", "numpy"}
 
 
-@pytest.mark.parametrize("name", ["errors", "contracts/stores", "provider"])
+@pytest.mark.parametrize("name", ["spelling", "contracts/stores", "provider"])
 def test_the_words_import_nothing_of_mercury_that_stands_above_them(name: str) -> None:
     assert "mercury_core" not in imported_at_once(CORE / f"{name}.py")
 

@@ -76,9 +76,9 @@ def test_a_job_reads_copies_and_loads(here: Path) -> None:
     copied = content["steps"][-1]["result"]
     sums = copied.pop("checksums")
     size = sum(len(data) for name, (_, data) in OBJECTS.items() if name.startswith("mem://models/"))
-    assert copied == {"to": uri, "files": 2, "bytes": size, "skipped": 0, "resumed": 0}
+    assert copied == {"to": uri, "files": 3, "bytes": size, "skipped": 0, "resumed": 0}
     assert list(sums) == [uri]
-    assert sorted(sums[uri]) == ["mercury.json", "model/mean.json"]
+    assert sorted(sums[uri]) == ["golden.parquet", "mercury.json", "model/mean.json"]
     assert all(value.startswith("crc32c:") and len(value) == 15 for value in sums[uri].values())
     assert content["artifacts"][-1]["uri"] == uri
     assert content["environment"]["plugins"]["acme-mem"] == "1.0"
@@ -97,7 +97,7 @@ def test_what_was_there_is_skipped_and_many_checksums_are_left_out(monkeypatch: 
     assert "checksums" not in run(text + "copy: {to: mem://models/m}\n").steps[-1]["result"]
     assert any("mem://models/m: it exists already" in fault for fault in faults(text + "copy: {to: mem://models/m}\n"))
     told = run(text + "copy: {to: mem://models/m, overwrite: skip}\n")
-    assert told.steps[-1]["result"]["skipped"] == 2
+    assert told.steps[-1]["result"]["skipped"] == 3
     assert "sha256" not in told.artifacts[-1]
 
 
@@ -158,7 +158,7 @@ def test_an_interrupted_copy_of_what_is_loaded_goes_on() -> None:
     assert "mem://other/m: it exists already" in faults(text)[0]
     interrupt("mem://models/m", "mem://other/m")
     result = run(text).steps[-1]["result"]
-    assert (result["files"], result["resumed"]) == (2, 1)
+    assert (result["files"], result["resumed"]) == (3, 1)
     assert "mem://other/m: it exists already" in faults(text)[0]
 
 

@@ -1,0 +1,112 @@
+"""Proof that a bundle still predicts what it did: its golden rows, replayed here or by a server."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mercury_core.bundle import directory
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+    from pathlib import Path
+
+    from mercury_core.storage import Stores
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyReport:
+    """What a replay of golden rows showed.
+
+    Attributes:
+        rows: How many were replayed.
+        largest: The largest difference of a number, relative to its size where that is above one; infinity where a
+            label is another one, or where there is a value in place of none.
+        tolerance: What it may be.
+        holds: Whether it is not above that.
+        where: The prediction with the largest difference, in words; empty where there is no difference.
+    """
+
+    rows: int
+    largest: float
+    tolerance: float
+    holds: bool
+    where: str
+
+
+def verify(
+    uri: str | Path,
+    *,
+    against: str | None = None,
+    tolerance: float | None = None,
+    trusted: Collection[str] = (),
+    trust: bool = False,
+    token: str = "",
+    stores: Mapping[str, Mapping[str, Any]] | Stores | None = None,
+) -> VerifyReport:
+    """Replay the golden rows of a bundle, and compare the predictions with those of its save.
+
+    Args:
+        uri: The bundle: a directory, or a URI of any store.
+        against: The URL of a server that should give these predictions, as ``http://host:8080``, or
+            ``http://host:8080/v2/models/NAME`` of one with several models. Then the bundle is not loaded: of one in a
+            store, only the manifest and the golden rows are fetched.
+        tolerance: By how much a prediction may move; by default what its format says.
+        trusted: Types, by full name, to trust beyond the lists of the plugins.
+        trust: Whether formats that need pickle may be loaded, which run whatever code the files bring.
+        token: For a server that asks for a bearer token.
+        stores: Parameters of stores, by scheme or beginning of URIs; see `mercury_core.storage.Stores`.
+
+    Returns:
+        By how much the predictions moved.
+
+    Raises:
+        BundleError: It is no bundle, it was altered, it may not be loaded, or it has no golden rows.
+        PredictError: The server does not answer, or refuses the rows.
+        StoreAccessError: The store cannot be reached, or it refuses.
+    """
+    golden = directory.golden_of(uri, stores=stores)
+    if against is None:
+        from mercury_core.data import DataSet
+        from mercury_core.data.prediction_table import prediction_table
+
+        bundle = directory.load(uri, trusted=trusted, trust=trust, stores=stores)
+        rows = DataSet({"features": golden.rows})
+        replayed = prediction_table(rows, bundle.predict(rows)).to_pydict()
+    else:
+        from mercury_core.bundle.replay_http import replayed_by
+
+        replayed = replayed_by(against, golden, token)
+    tolerance = golden.tolerance if tolerance is None else tolerance
+    return compared(golden.predictions.to_pydict(), replayed, tolerance)
+
+
+def compared(expected: Mapping[str, list[Any]], found: Mapping[str, list[Any]], tolerance: float) -> VerifyReport:
+    """Compare predictions of the same rows, by name."""
+    rows = max(map(len, expected.values()), default=0)
+    if set(found) != set(expected) or any(len(values) != rows for values in found.values()):
+        there = {f"{name} of {len(values)} rows" for name, values in found.items()}
+        where = f"expected {', '.join(expected)} of {rows} rows, found {', '.join(sorted(there)) or 'nothing'}"
+        return VerifyReport(rows, math.inf, tolerance, holds=False, where=where)
+    largest, where = 0.0, ""
+    for name, values in expected.items():
+        for row, (one, other) in enumerate(zip(values, found[name], strict=True)):
+            difference = _difference(one, other)
+            if difference > largest:
+                largest, where = difference, f"{name} of row {row}: expected {one!r}, found {other!r}"
+    return VerifyReport(rows, largest, tolerance, holds=largest <= tolerance, where=where)
+
+
+def _difference(one: Any, other: Any) -> float:
+    if one is None or other is None or isinstance(one, (str, bytes, bool)):
+        return 0.0 if one == other and type(one) is type(other) else math.inf
+    if isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+        return max(map(_difference, one, other), default=0.0)
+    try:
+        if one == other or (one != one and other != other):  # NaN is like NaN
+            return 0.0
+        moved = abs(float(other) - float(one)) / max(1.0, abs(float(one)))
+    except (TypeError, ValueError, OverflowError):  # times, and whatever else has no size
+        return math.inf
+    return moved if moved == moved else math.inf

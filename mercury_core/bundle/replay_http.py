@@ -1,0 +1,166 @@
+"""Golden rows predicted by a server of the Open Inference Protocol v2.
+
+https://github.com/kserve/open-inference-protocol/blob/main/specification/protocol/inference_rest.md; what JSON has no
+words for (bytes, NaN and infinity) goes in binary tensors, as
+https://github.com/triton-inference-server/server/blob/main/docs/protocol/extension_binary_data.md has them.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING, Any
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlsplit
+from urllib.request import Request, urlopen
+
+from mercury_core.errors import PredictError, UriError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from mercury_core.bundle.golden import Golden
+
+_SECONDS = 60
+# What `mercury-ml serve` calls a model that nobody gave a name.
+_NAME = "model"
+_NUMPY = {"BOOL": "?", **{f"{word}{8 * size}": f"<{kind}{size}" for kind, word, sizes in (
+    ("i", "INT", (1, 2, 4, 8)), ("u", "UINT", (1, 2, 4, 8)), ("f", "FP", (2, 4, 8))
+) for size in sizes}}  # fmt: skip
+
+
+def replayed_by(url: str, golden: Golden, token: str = "") -> dict[str, list[Any]]:
+    """Let a server predict golden rows.
+
+    Args:
+        url: Of the server, whose model is called ``model``; or of one model, ``…/v2/models/NAME``.
+        golden: The rows, and the predictions that are expected.
+        token: A bearer token, where the server asks for one.
+
+    Returns:
+        The predictions by name, as `mercury_core.data.prediction_table` calls them.
+
+    Raises:
+        UriError: It is no URL of a server.
+        PredictError: The server does not answer, or refuses the rows.
+    """
+    place = _model_url(url)
+    told = _asked(place, token)
+    datatypes = {one["name"]: one["datatype"] for one in _list(told, "inputs", place)}
+    missing = [name for name in golden.rows.column_names if name not in datatypes]
+    if missing:
+        why = f"it takes no input {', '.join(map(repr, missing))}; it has: {', '.join(datatypes)}"
+        raise PredictError(place, why, "Name the server of this very model.")
+    columns = {name: golden.rows.column(name).to_pylist() for name in golden.rows.column_names}
+    tensors = [_tensor(name, datatypes[name], values) for name, values in columns.items()]
+    head = json.dumps({"inputs": [one for one, _ in tensors]}, allow_nan=False).encode()
+    content = b"".join(data for _, data in tensors)
+    headers = {"Content-Type": "application/json"}
+    if content:
+        headers = {"Content-Type": "application/octet-stream", "Inference-Header-Content-Length": str(len(head))}
+    answer = _asked(f"{place}/infer", token, head + content, headers)
+    return _columns(_list(answer, "outputs", place), golden)
+
+
+def _model_url(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise UriError(
+            url, "it is no URL of a server", "Expected http://HOST:PORT, or http://HOST:PORT/v2/models/NAME."
+        )
+    url = url.rstrip("/")
+    return url if "/v2/models/" in parts.path else f"{url.removesuffix('/v2')}/v2/models/{_NAME}"
+
+
+def _asked(url: str, token: str, body: bytes | None = None, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
+    # Only http and https come here: see `_model_url`.
+    request = Request(url, body, dict(headers or {}))  # noqa: S310
+    if token:
+        request.add_unredirected_header("Authorization", f"Bearer {token}")
+    try:
+        with urlopen(request, timeout=_SECONDS) as answer:  # noqa: S310
+            found = json.loads(answer.read())
+    except HTTPError as error:
+        with error:
+            said = _error_in(error.read())
+        raise PredictError(url, f"the server answered {error.code}{said and ': '}{said}") from error
+    except (URLError, OSError) as error:
+        why = getattr(error, "reason", None) or error
+        raise PredictError(url, f"the server cannot be reached ({why})", "Start it, or correct the URL.") from error
+    except ValueError as error:
+        raise PredictError(url, "what answered is no JSON", "Name a server of the protocol.") from error
+    if not isinstance(found, dict):
+        raise PredictError(url, "what answered is no server of the protocol", "Name one.")
+    return found
+
+
+def _error_in(content: bytes) -> str:
+    try:
+        said = json.loads(content)["error"]
+    except (ValueError, KeyError, TypeError):
+        return ""
+    return str(said)[:500]
+
+
+def _list(found: dict[str, Any], name: str, url: str) -> list[dict[str, Any]]:
+    given = found.get(name)
+    if isinstance(given, list) and all(isinstance(one, dict) and "name" in one and "datatype" in one for one in given):
+        return given
+    raise PredictError(url, f"its answer has no {name} of the protocol", "Name a server of the protocol.")
+
+
+def _tensor(name: str, datatype: str, values: Sequence[Any]) -> tuple[dict[str, Any], bytes]:
+    """One column as a tensor: its head, and its bytes where it is a binary one."""
+    head: dict[str, Any] = {"name": name, "datatype": datatype, "shape": [len(values)]}
+    if any(isinstance(value, bytes) for value in values):
+        # The content of files is taken as such, whatever arrays a model takes beside it.
+        parts = [len(value or b"").to_bytes(4, "little") + (value or b"") for value in values]
+        head["datatype"], content = "BYTES", b"".join(parts)
+    elif datatype not in _NUMPY:
+        return {
+            **head,
+            "data": [value if value is None or isinstance(value, str) else _text(value) for value in values],
+        }, b""
+    elif any(isinstance(value, float) and not math.isfinite(value) for value in values) and None not in values:
+        import numpy as np
+
+        content = np.array(values, _NUMPY[datatype]).tobytes()
+    else:
+        return {**head, "data": [None if value != value else value for value in values]}, b""
+    return {**head, "parameters": {"binary_data_size": len(content)}}, content
+
+
+def _text(value: Any) -> str:
+    return str(value.isoformat()) if hasattr(value, "isoformat") else str(value)
+
+
+def _columns(outputs: Sequence[dict[str, Any]], golden: Golden) -> dict[str, list[Any]]:
+    """What a server gave, in the columns of a table of predictions; all scores may come as one tensor."""
+    expected = golden.predictions
+    scores = [name for name in expected.column_names if name.startswith("score_")]
+    found: dict[str, list[Any]] = {}
+    for output in outputs:
+        data = output.get("data") or []
+        shape = output.get("shape") or [len(data)]
+        if output["name"] == "scores" and "scores" not in expected.column_names:
+            width = int(shape[-1])
+            flat = [value for row in data for value in (row if isinstance(row, list) else [row])]
+            names = scores if len(scores) == width else [f"scores[{place}]" for place in range(width)]
+            found |= {name: flat[place::width] for place, name in enumerate(names)}
+        else:
+            found[output["name"]] = list(data)
+    return {
+        name: [_read(value, one) for value, one in zip(values, expected.column(name).to_pylist(), strict=False)]
+        if name in expected.column_names
+        else values
+        for name, values in found.items()
+    }
+
+
+def _read(value: Any, expected: Any) -> Any:
+    """A value out of JSON, as what is expected: NaN has no word there, and a time is a text."""
+    if value is None and isinstance(expected, float) and math.isnan(expected):
+        return expected
+    if isinstance(value, str) and not isinstance(expected, str) and value in (str(expected), _text(expected)):
+        return expected
+    return value
