@@ -352,6 +352,21 @@ def test_arrow_parts_that_differ_in_layout_alone_are_put_together() -> None:
     assert joined.schema.field("n").type == pa.int64()
 
 
+def test_what_is_noted_of_a_column_stays_with_it() -> None:
+    schema = pa.schema([pa.field("image", pa.string(), metadata={"size": "8"}), pa.field("age", pa.int64())])
+    data = DataWrapper(pa.table([["a", "b"], [1, 2]], schema=schema))
+    made = {
+        "concat": DataWrapper.concat([data, DataWrapper({"age": [3], "image": ["c"]})]),
+        "concat_columns": DataWrapper.concat_columns([DataWrapper({"x": [0, 1]}), data]),
+        "take": data.take([1, 0]),
+        "slice": data.slice(1),
+        "select": data.select(["age", "image"]),
+        "rename": DataWrapper(data.underlying, ["image", "years"]),
+    }
+    kept = {name for name, wrapper in made.items() if wrapper.schema.field("image").metadata == {b"size": b"8"}}
+    assert kept == set(made)
+
+
 # --- shapes and types ---
 
 

@@ -144,10 +144,13 @@ def slice(data: pa.Table, offset: int, length: int) -> pa.Table:  # noqa: A001
 
 
 def concat(parts: Sequence[pa.Table], names: Sequence[str]) -> pa.Table:
-    """Rows of all parts as chunks; copies nothing of columns that are laid out alike."""
+    """Rows of all parts as chunks; copies nothing of columns that are laid out alike.
+
+    What the first part notes of a column, as how its images are decoded, is kept.
+    """
     import pyarrow as pa
 
-    columns = []
+    columns, fields = [], []
     for place, name in enumerate(names):
         each = [part.column(place) for part in parts]
         # A column without any value, which is of no type, goes with every other.
@@ -158,15 +161,18 @@ def concat(parts: Sequence[pa.Table], names: Sequence[str]) -> pa.Table:
         kind = typed[0].type if typed else pa.null()
         chunks = [chunk for column in each for chunk in (column if column.type == kind else column.cast(kind)).chunks]
         columns.append(pa.chunked_array(chunks, kind))
+        fields.append(pa.field(name, kind, metadata=parts[0].schema.field(place).metadata))
     if not columns:
         return without_columns(sum(part.num_rows for part in parts))
-    return pa.table(columns, names=list(names))
+    return pa.table(columns, schema=pa.schema(fields))
 
 
 def concat_columns(parts: Sequence[pa.Table], names: Sequence[str]) -> pa.Table:
-    """Columns of all parts; copies nothing."""
+    """Columns of all parts, with what is noted of them; copies nothing."""
     import pyarrow as pa
 
     if not names:
         return without_columns(parts[0].num_rows)
-    return pa.table([column for part in parts for column in part.columns], names=list(names))
+    fields = [field for part in parts for field in part.schema]
+    named = [pa.field(name, one.type, metadata=one.metadata) for name, one in zip(names, fields, strict=True)]
+    return pa.table([column for part in parts for column in part.columns], schema=pa.schema(named))
