@@ -101,6 +101,7 @@ def test_more_holds_where_the_item_does_not_say_and_the_object_takes_it() -> Non
     assert made("loss", "bce", more={"from_logits": True, "nothing": 1}).from_logits is True
     assert made("loss", {"use": "bce", "from_logits": False}, more={"from_logits": True}).from_logits is False
     assert made("loss", "mse", more={"from_logits": True}).name == "mean_squared_error"
+    assert made("metric", "MeanIoU", more={"num_classes": 3}).num_classes == 3  # which it needs
 
 
 @pytest.mark.parametrize(

@@ -243,12 +243,12 @@ class _Maker:
 
     def instance(self, found: Any, params: dict[str, Any], at: Path, more: dict[str, Any]) -> Any:
         before = len(self.faults)
+        accepted = _parameters(found)
+        params = {name: value for name, value in more.items() if name in accepted} | params
         self.fits(found, params, at, need=True)
         values = {name: self.value(name, value, (*at, name)) for name, value in params.items()}
         if len(self.faults) > before:
             return None
-        accepted = _parameters(found)
-        values = {name: value for name, value in more.items() if name in accepted} | values
         return self.called(found, at, lambda: found(**values))
 
     def fits(self, found: Any, params: Mapping[str, Any], at: Path, *, given: int = 0, need: bool = False) -> bool:

@@ -204,7 +204,7 @@ def _same_inputs(known: Sequence[InputSpec], inputs: Sequence[InputSpec], what: 
     given = [name for one in inputs for name in one.columns]
     missing = [name for one in known for name in one.columns if name not in given]
     if missing:
-        raise MissingColumnsError("The features for the stored model", missing, given)
+        raise MissingColumnsError("The training data of a stored model", missing, given)
     of_images = {one.name for one in inputs if one.image is not None}
     for one in known:
         if (one.image is not None) != (one.columns[0] in of_images):
