@@ -133,6 +133,19 @@ def with_own() -> KerasModel:
 
 
 OWN = ["tests.keras.models:Scaled", "tests.keras.models:Unregistered", "tests.keras.models:bent"]
+
+
+def normalized() -> KerasModel:
+    """Layers that are exported by torch's newer way, on a table and pictures."""
+    K.utils.set_random_seed(8)
+    table, picture = K.Input((3,), name="table"), K.Input((6, 5, 1), name="picture")
+    flat = L.Flatten()(L.RandomRotation(0.2)(L.RandomFlip()(L.Rescaling(1 / 255)(picture))))
+    rows = L.GroupNormalization(11)(L.LayerNormalization()(L.Concatenate()([flat, table])))
+    kind, age = L.Dense(3, "softmax", name="kind")(rows), L.Dense(1, name="age")(rows)
+    model = K.Model({"table": table, "picture": picture}, {"kind": kind, "age": age})
+    return KerasModel(model, ModelSpec((TABLE, PICTURE), (KIND, AGE), batch_size=4))
+
+
 MAKERS = {
     "classifier": classifier,
     "convnet": convnet,
@@ -140,6 +153,7 @@ MAKERS = {
     "lists": lambda: several("list", "list"),
     "subclassed": subclassed,
     "own": with_own,
+    "normalized": normalized,
 }
 
 
@@ -153,3 +167,11 @@ def difference(first: KerasModel, second: KerasModel, rows: int = 7) -> float:
     if "kind" in one.values:
         assert one.values["kind"] == other.values["kind"]
     return max(float(np.abs(a.to("numpy").underlying - b.to("numpy").underlying).max()) for a, b in pairs)
+
+
+def numbers(model: KerasModel, rows: int = 7) -> Any:
+    """All scores and numbers that a model predicts, rows × columns: two processes can compare them."""
+    found = model.predict(data(rows))
+    plain = [found.values[name] for name in found.values if name in ("age", "low", "high")]
+    parts = [wrapper.to("numpy").underlying for wrapper in ([found.scores] if found.scores is not None else plain)]
+    return np.concatenate(parts, axis=1)

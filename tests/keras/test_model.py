@@ -180,7 +180,7 @@ def test_a_keras_model_predicts_what_keras_predicts(name: str) -> None:
     given_x = x if len(model.spec.inputs) > 1 else x[model.spec.inputs[0].name]
     raw = model.underlying.predict_on_batch([x["picture"], x["table"]] if name == "lists" else given_x)
     found = model.predict(rows)
-    if name in ("several", "lists"):
+    if name in ("several", "lists", "normalized"):
         kind, age = (raw["kind"], raw["age"]) if isinstance(raw, dict) else raw
         assert columns(found.values)["kind"] == [("c", "a", "b")[place] for place in kind.argmax(axis=1)]
         np.testing.assert_allclose(columns(found.values)["age"], age[:, 0], rtol=1e-5)

@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 
-def by_output(raw: Any, outputs: Sequence[OutputSpec], names: Sequence[str], what: str) -> dict[str, Array]:
+def by_output(raw: Any, outputs: Sequence[OutputSpec], names: Sequence[str], what: str) -> dict[str, Any]:
     """What a model gave for a batch, by output.
 
     Args:
-        raw: An array, a list of arrays, or a mapping of them by name.
+        raw: An array or a tensor, a list of them, or a mapping of them by name.
         outputs: Those that the model should give.
         names: The model's own names of its outputs, in the order of a list; empty where it has none.
         what: The model, for messages.
@@ -33,8 +33,6 @@ def by_output(raw: Any, outputs: Sequence[OutputSpec], names: Sequence[str], wha
     Raises:
         PredictError: It gave something else.
     """
-    import numpy as np
-
     wanted = [output.name for output in outputs]
     if isinstance(raw, dict):
         found = dict(raw)
@@ -50,10 +48,10 @@ def by_output(raw: Any, outputs: Sequence[OutputSpec], names: Sequence[str], wha
         raise PredictError(
             what, f"it gave the outputs {gave}, expected {expected}", "Was the model changed after it was fitted?"
         )
-    return {name: np.asarray(found[name]) for name in wanted}
+    return {name: found[name] for name in wanted}
 
 
-def check(array: Array, spec: OutputSpec, rows: int, first: int, what: str, advice: str = "") -> Array:
+def check(array: Any, spec: OutputSpec, rows: int, first: int, what: str, advice: str = "") -> Array:
     """What one output gave for a batch, as rows × units of float32 or float64.
 
     Args:
@@ -69,6 +67,7 @@ def check(array: Array, spec: OutputSpec, rows: int, first: int, what: str, advi
     """
     import numpy as np
 
+    array = np.asarray(array)
     if array.shape != (rows, spec.units) and not (array.shape == (rows,) and spec.units == 1):
         raise PredictError(
             what,

@@ -6,7 +6,8 @@ An exported model is not a Keras model any more: it predicts, on whatever librar
 from __future__ import annotations
 
 import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
+from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 from mercury_core.errors import UnsavableModelError
@@ -19,18 +20,43 @@ if TYPE_CHECKING:
     from mercury_keras.model import KerasModel
     from mercury_keras.specs import InputSpec, ModelSpec
 
-#: How far an exported model may be from the Keras model, relative to 1 or to the value where that is larger.
-TOLERANCE = 1e-4
+#: How far an exported model may be from the Keras model, relative to 1 or to the value where that is larger; and how
+#: far where layers compute in 16 bits.
+TOLERANCE, HALF_TOLERANCE = 1e-4, 1e-2
+
+
+def forward(model: KerasModel) -> Any:
+    """The model as it predicts, to be exported: any number of rows of float32, by name of the inputs; no training.
+
+    Some layers, as those that augment images, do in a plain call what they do in training. So it is said that they are
+    to predict.
+    """
+    from mercury_keras.backend import keras
+
+    k, spec = keras(), model.spec
+    # A model that was loaded must have predicted once before some exports.
+    model.underlying.predict_on_batch(sample(spec.inputs, 2))
+    inputs = {one.name: k.Input(one.shape, dtype="float32", name=one.name) for one in spec.inputs}
+    single = next(iter(inputs.values())) if len(inputs) == 1 else None
+    raw = model.underlying(inputs if single is None else single, training=False)
+    names = tuple(getattr(model.underlying, "output_names", None) or ())
+    found = given.by_output(raw, spec.outputs, names, repr(model))
+    return k.Model(inputs if single is None else single, found)
 
 
 def signature(spec: ModelSpec) -> list[Any]:
-    """What Keras's ``export`` takes as ``input_signature``: any number of rows, of float32."""
+    """What Keras's ``export`` takes as ``input_signature`` of what `forward` gave."""
     from mercury_keras.backend import keras
 
     parts = {
         one.name: keras().InputSpec(shape=(None, *one.shape), dtype="float32", name=one.name) for one in spec.inputs
     }
     return [parts if len(parts) > 1 else next(iter(parts.values()))]
+
+
+def order_of(spec: ModelSpec) -> tuple[str, ...]:
+    """The names of the outputs in the order in which an export of what `forward` gave has them."""
+    return tuple(sorted(one.name for one in spec.outputs))
 
 
 def sample(inputs: Sequence[InputSpec], rows: int) -> Any:
@@ -48,18 +74,6 @@ def sample(inputs: Sequence[InputSpec], rows: int) -> Any:
     return parts if len(parts) > 1 else next(iter(parts.values()))
 
 
-def order_of(model: KerasModel) -> tuple[str, ...]:
-    """The names of the outputs, in the order in which an exported model gives them: that of Keras's own structures."""
-    names = [one.name for one in model.spec.outputs]
-    # A model that was loaded must have predicted once before some exports.
-    raw = model.underlying.predict_on_batch(sample(model.spec.inputs, 2))
-    if isinstance(raw, dict):
-        return tuple(sorted(raw)) if len(raw) > 1 else tuple(names)
-    own = getattr(model.underlying, "output_names", None) or ()
-    parts = len(raw) if isinstance(raw, list | tuple) else 1
-    return tuple(own) if len(own) == parts and set(names) <= set(own) else tuple(names)
-
-
 def prove(model: KerasModel, key: str, run: Callable[[Any], Any]) -> None:
     """See that what was exported predicts what the model predicts, of one row and of several.
 
@@ -74,6 +88,8 @@ def prove(model: KerasModel, key: str, run: Callable[[Any], Any]) -> None:
     import numpy as np
 
     spec, what = model.spec, repr(model)
+    half = any("16" in str(layer.compute_dtype) for layer in model.underlying._flatten_layers())
+    tolerance = HALF_TOLERANCE if half else TOLERANCE
     own = tuple(getattr(model.underlying, "output_names", None) or ())
     for rows in (1, 3):
         rows_in = sample(spec.inputs, rows)
@@ -87,16 +103,16 @@ def prove(model: KerasModel, key: str, run: Callable[[Any], Any]) -> None:
             here = np.asarray(found[name], np.float64).reshape(array.shape)
             there = np.asarray(array, np.float64)
             off = np.max(np.abs(here - there) / np.maximum(1, np.abs(there)), initial=0)
-            if not off <= TOLERANCE:
-                why = f"what {key} wrote predicts otherwise in {name!r}, by {off:.1e}, and {TOLERANCE} is allowed"
+            if not off <= tolerance:
+                why = f"what {key} wrote predicts otherwise in {name!r}, by {off:.1e}, and {tolerance} is allowed"
                 todo = "Choose another format; layers that draw random numbers when they predict cannot be exported."
                 raise UnsavableModelError(what, why, todo)
 
 
 @contextmanager
 def quiet(*messages: str) -> Iterator[None]:
-    """Within this context, warnings that begin so are not shown: what exporters say of their own insides."""
-    with warnings.catch_warnings():
+    """Within this context, what exporters say of their own insides is not shown: prints, and warnings that begin so."""
+    with warnings.catch_warnings(), redirect_stdout(StringIO()):
         for message in messages:
             warnings.filterwarnings("ignore", message=message)
         yield

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from mercury_core.errors import CorruptBundleError, ProviderNotInstalledError, UnsavableModelError
@@ -15,17 +16,21 @@ if TYPE_CHECKING:
 
     from mercury_core.contracts import Model
     from mercury_keras.model import KerasModel
+    from mercury_keras.specs import ModelSpec
 
 _KEY, _FILE = "keras.onnx", "model.onnx"
 _INSTALL = "'mercury-keras[onnx]'"
 # Operators of the standard; those of others may run code that onnxruntime was given, or read files.
 _DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml"})
+# Keras's own way of export under torch cannot write these for any number of rows.
+_NEWER = frozenset({"LayerNormalization", "GroupNormalization", "RMSNormalization"})
 _INSIDES = (
     "You are using the legacy TorchScript-based ONNX export",
     "The feature will be removed",
     "Converting a tensor to a Python",
     "torch.as_tensor results are registered as constants",
     "Iterating over a tensor might cause the trace",
+    r"`isinstance\(treespec, LeafSpec\)` is deprecated",
 )
 
 
@@ -51,15 +56,8 @@ class OnnxFormat:
         _need_exporter(source)
         path = common.make(path, source)
         with saving(source, _KEY), exported.quiet(*_INSIDES):
-            order = exported.order_of(source)
-            signature = exported.signature(source.spec)
-            source.underlying.export(
-                str(path / _FILE),
-                format="onnx",
-                verbose=False,
-                input_signature=signature,
-                opset_version=opset_version,
-            )
+            order = exported.order_of(source.spec)
+            _export(exported.forward(source), source.spec, path / _FILE, opset_version)
             _, run = _opened(path / _FILE, order, source.spec)
         exported.prove(source, _KEY, run)
         return common.write(path, source, _KEY, custom={}, outputs=order)
@@ -106,6 +104,43 @@ def _need_exporter(model: KerasModel) -> None:
         why = f"{_KEY} is written under torch, or under TensorFlow with tf2onnx, and Keras runs on {backend}"
         todo = "Set KERAS_BACKEND=torch before Python starts, and load the model there from keras.native."
         raise UnsavableModelError(repr(model), why, todo)
+
+
+def _export(forward: Any, spec: ModelSpec, file: Path, opset_version: int | None) -> None:
+    """By Keras's own exporter; by torch's newer one, which takes seconds, where the model needs that."""
+    from mercury_keras.backend import name
+
+    on_torch = name() == "torch"
+    if on_torch:
+        import torch
+
+        # What the older exporter of torch prints of a graph that it cannot write is no output of ours.
+        torch._C._jit_set_onnx_log_output_stream("stderr")
+    if on_torch and _NEWER & {type(layer).__name__ for layer in forward._flatten_layers()}:
+        _export_newer(forward, spec, file, opset_version)
+        return
+    signature = exported.signature(spec)
+    try:
+        forward.export(str(file), format="onnx", verbose=False, input_signature=signature, opset_version=opset_version)
+    except Exception:
+        if not on_torch:
+            raise
+        _export_newer(forward, spec, file, opset_version)
+
+
+def _export_newer(forward: Any, spec: ModelSpec, file: Path, opset_version: int | None) -> None:
+    import torch
+
+    from mercury_keras.formats.torch_export import write_program
+
+    with TemporaryDirectory(prefix="mercury-") as here:
+        # Written here and now, so it is as trusted as the model itself.
+        write_program(forward, spec, Path(here) / "model.pt2")
+        program = torch.export.load(f"{here}/model.pt2")
+    result: Any = torch.onnx.export(
+        program, dynamo=True, verbose=False, input_names=[one.name for one in spec.inputs], opset_version=opset_version
+    )
+    result.save(file)
 
 
 def _opened(file: Path, order: Any, spec: Any) -> tuple[Any, Any]:

@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 
     from mercury_keras.model import KerasModel
 
+# By the name of a logger, what it says that is of no use to anybody here.
+_HUSHED = {
+    "absl": "considered legacy",
+    "torch.onnx._internal.exporter._registration": "torchvision is not installed",
+}
+
 
 def definition_of(model: KerasModel, key: str) -> Any:
     """The definition of a model, as Keras serialises it.
@@ -39,16 +45,20 @@ def saving(model: KerasModel, key: str) -> Iterator[None]:
     Raises:
         UnsavableModelError: It failed.
     """
-    logger, hush = logging.getLogger("absl"), _Hush()
-    logger.addFilter(hush)
+    loggers, hush = [logging.getLogger(name) for name in _HUSHED], _Hush()
+    for logger in loggers:
+        logger.addFilter(hush)
     try:
         yield
     except (MercuryError, OSError):
         raise
     except Exception as error:  # whatever Keras and the layers in it raise
-        raise common.refused(model, key, error) from error
+        # Keras puts general advice before what an exporter said.
+        cause = error.__cause__ if isinstance(error, RuntimeError) and error.__cause__ else error
+        raise common.refused(model, key, cause) from error
     finally:
-        logger.removeFilter(hush)
+        for logger in loggers:
+            logger.removeFilter(hush)
 
 
 @contextmanager
@@ -84,7 +94,7 @@ def model_of(path: Path, found: Any) -> Any:
 
 
 class _Hush(logging.Filter):
-    """Whoever chose the older format by its key need not be told that it is old."""
+    """Whoever chose the older format by its key need not be told that it is old; nor what an exporter need not know."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        return "considered legacy" not in record.getMessage()
+        return _HUSHED[record.name] not in record.getMessage()

@@ -49,10 +49,9 @@ class SavedModelFormat:
             todo = f"{lack[1]} A model that was saved as keras.native under any backend can be loaded and saved there."
             raise UnsavableModelError(repr(source), f"{_KEY} cannot be used: {lack[0]}", todo)
         path = common.make(path, source)
-        with saving(source, _KEY):
-            order = exported.order_of(source)
-            signature = exported.signature(source.spec)
-            source.underlying.export(
+        with saving(source, _KEY), exported.quiet():
+            order, signature = exported.order_of(source.spec), exported.signature(source.spec)
+            exported.forward(source).export(
                 str(path / _DIRECTORY), format="tf_saved_model", verbose=False, input_signature=signature
             )
             check(path / _DIRECTORY, ())

@@ -49,15 +49,9 @@ class TorchExportFormat:
         if lack is not None:
             raise UnsavableModelError(repr(source), f"{_KEY} cannot be used: {lack[0]}", lack[1])
         path = common.make(path, source)
-        with saving(source, _KEY):
-            order = exported.order_of(source)
-            source.underlying.export(
-                str(path / _FILE),
-                format="torch",
-                verbose=False,
-                input_signature=exported.signature(source.spec),
-                dynamic_shapes=_any_rows(source.spec),
-            )
+        with saving(source, _KEY), exported.quiet():
+            order = exported.order_of(source.spec)
+            write_program(exported.forward(source), source.spec, path / _FILE)
             _, run = _opened(path / _FILE, order)
         exported.prove(source, _KEY, run)
         return common.write(path, source, _KEY, custom={}, outputs=order)
@@ -85,6 +79,17 @@ class TorchExportFormat:
         with loading(file, beside):
             program, run = _opened(file, beside.outputs)
         return KerasModel(program, beside.spec, run)
+
+
+def write_program(forward: Any, spec: ModelSpec, file: Path) -> None:
+    """Write a ``.pt2`` file of what `exported.forward` gave."""
+    forward.export(
+        str(file),
+        format="torch",
+        verbose=False,
+        input_signature=exported.signature(spec),
+        dynamic_shapes=_any_rows(spec),
+    )
 
 
 def _any_rows(spec: ModelSpec) -> Any:
