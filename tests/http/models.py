@@ -17,6 +17,7 @@ from mercury_core.errors import PredictError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from mercury_core import DataSet
 
@@ -144,3 +145,23 @@ def slow(data: DataSet) -> Predictions:
     """Takes a moment."""
     time.sleep(0.02)
     return scored(data)
+
+
+def slower(data: DataSet) -> Predictions:
+    """Takes longer than a signal."""
+    time.sleep(1.0 if (data.features.to("numpy").underlying != 0).any() else 0)
+    return scored(data)
+
+
+class Kinds:
+    """A format that writes the name of the function which a model predicts with."""
+
+    def save(self, model: Any, path: Path) -> Path:
+        path.write_text(model.kind)
+        return path
+
+    def load(self, path: Path, *, trusted: object = ()) -> Model:
+        return Model(globals()[path.read_text()])
+
+
+KINDS = Kinds()

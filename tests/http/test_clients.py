@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import numpy as np
 import pytest
 
@@ -91,31 +92,35 @@ def test_triton_is_told_why(client: Any) -> None:
         client.infer("paid", [given("features", ROWS)], outputs=[triton.InferRequestedOutput("x")])
 
 
-def test_the_generated_client(url: str) -> None:
-    client = OpenInferenceClient(base_url=url)
-    client.check_server_liveness()
-    client.check_server_readiness()
-    client.check_model_readiness("paid")
-    client.check_model_version_readiness("paid", "run-7")
-    assert client.read_server_metadata().name == "mercury"
-    metadata = client.read_model_version_metadata("paid", "run-7")
+@pytest.fixture
+def generated(url: str) -> Iterator[Any]:
+    with httpx.Client(timeout=30) as connections:
+        yield OpenInferenceClient(base_url=url, httpx_client=connections)
+
+
+def test_the_generated_client(generated: Any) -> None:
+    generated.check_server_liveness()
+    generated.check_server_readiness()
+    generated.check_model_readiness("paid")
+    generated.check_model_version_readiness("paid", "run-7")
+    assert generated.read_server_metadata().name == "mercury"
+    metadata = generated.read_model_version_metadata("paid", "run-7")
     assert [tensor.name for tensor in metadata.inputs or []] == ["a", "b", "c"]
     request = {
         "id": "42",
         "inputs": [{"name": "features", "shape": [2, 3], "datatype": "FP64", "data": ROWS.tolist()}],
         "outputs": [{"name": "scores"}],
     }
-    result = client.model_infer("paid", request=InferenceRequest.parse_obj(request))
+    result = generated.model_infer("paid", request=InferenceRequest.parse_obj(request))
     assert (result.model_name, result.id) == ("paid", "42")
     assert result.outputs[0].shape == [2, 2]
     flat = result.outputs[0].dict()["data"]
     assert flat == np.column_stack([1 - YES, YES]).ravel().tolist()
 
 
-def test_the_generated_client_is_told_why(url: str) -> None:
-    client = OpenInferenceClient(base_url=url)
+def test_the_generated_client_is_told_why(generated: Any) -> None:
     request = InferenceRequest.parse_obj({"inputs": []})
     with pytest.raises(BadRequestError, match="missing"):
-        client.model_infer("paid", request=request)
+        generated.model_infer("paid", request=request)
     with pytest.raises(ApiError, match="There is no model"):
-        client.model_infer("nobody", request=request)
+        generated.model_infer("nobody", request=request)

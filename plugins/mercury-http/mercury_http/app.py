@@ -8,6 +8,7 @@ Source: https://github.com/emmett-framework/granian/blob/master/docs/spec/RSGI.m
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import time
 from typing import TYPE_CHECKING, Any
@@ -25,7 +26,6 @@ from mercury_http.refusals import RequestError, unknown
 from mercury_http.shelf import Shelf
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Callable, Mapping
 
     from mercury_http.settings import Settings
@@ -84,6 +84,11 @@ class App:
             await self._answered(self._counters[name], self._inferred(scope, protocol, name, None), protocol)
         else:
             await self._answered(None, self._routed(scope, protocol), protocol)
+
+    def give_up(self) -> None:
+        """Answer every request under way with an error, since the server has to stop."""
+        self._bodies.give_up()
+        self.shelf.give_up()
 
     async def _answered(self, counters: ModelMetrics | None, work: Any, protocol: Any) -> None:
         start = time.perf_counter()

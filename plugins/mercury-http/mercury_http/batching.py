@@ -130,6 +130,11 @@ class Batcher:
         """How many requests wait."""
         return len(self._waiting)
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether the model is at work."""
+        return self._running is not None
+
     def submit(self, rows: Rows, *, scores: bool) -> asyncio.Future[tuple[Outputs, int]]:
         """Have rows predicted.
 
@@ -166,7 +171,7 @@ class Batcher:
                 self._work.put(None)
             return
         self._running = batch
-        self._timer = self._loop.call_later(self._timeout, self._hung, batch)
+        self._timer = self._loop.call_later(self._timeout, self._hung)
         self._work.put(batch)
 
     def _next(self) -> list[Waiting]:
@@ -189,11 +194,14 @@ class Batcher:
         waiting.extendleft(reversed(passed))
         return batch
 
-    def _hung(self, batch: list[Waiting]) -> None:
+    def _hung(self) -> None:
         self.hangs = True
         log.error("The model %r has not answered for %g s.", self._name, self._timeout)
-        refusal = RequestError(f"The model did not answer within {self._timeout:g} s.", 504)
-        for one in [*batch, *self._waiting]:
+        self.give_up(RequestError(f"The model did not answer within {self._timeout:g} s.", 504))
+
+    def give_up(self, refusal: RequestError) -> None:
+        """Refuse whatever waits, also for the call that is under way."""
+        for one in [*(self._running or ()), *self._waiting]:
             if not one.future.done():
                 one.future.set_exception(refusal)
         self._waiting.clear()

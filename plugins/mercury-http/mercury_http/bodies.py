@@ -72,9 +72,16 @@ class Bodies:
         while True:
             await asyncio.sleep(min(_EVERY, self._timeout / 4))
             late = time.monotonic() - self._timeout
-            for task in [task for task, start in self._reading.items() if start < late]:
-                del self._reading[task]
-                task.cancel()
+            self._cancel([task for task, start in self._reading.items() if start < late])
+
+    def give_up(self) -> None:
+        """Wait for no body any more."""
+        self._cancel(list(self._reading))
+
+    def _cancel(self, tasks: list[asyncio.Task[Any]]) -> None:
+        for task in tasks:
+            del self._reading[task]
+            task.cancel()
 
     def _too_large(self) -> RequestError:
         return RequestError(f"The body has more than {self._most} bytes, which is the most that is taken here.", 413)

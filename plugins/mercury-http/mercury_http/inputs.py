@@ -100,6 +100,8 @@ class Inputs:
         """
         if len(tensors) == 1 and tensors[0].name == self.matrix:
             return self._from_matrix(tensors[0])
+        if not self.fields:
+            return _unsigned(tensors)
         named: dict[str, Tensor] = {}
         for tensor in tensors:
             if tensor.name not in self.fields:
@@ -157,6 +159,18 @@ class Inputs:
             if parsed is not None:
                 table = table.set_column(place, name, parsed)
         return wrapper if table is wrapper.underlying else DataWrapper(table)
+
+
+def _unsigned(tensors: Sequence[Tensor]) -> Rows:
+    """Rows for a model that does not say what it takes: one tensor of numbers for all columns, or one a column."""
+    for tensor in tensors:
+        if len(tensor.shape) != 1 and (len(tensors) > 1 or len(tensor.shape) != 2):
+            raise RequestError(f"The input {tensor.name!r} has the shape {list(tensor.shape)}: expected [rows].")
+    if len(tensors) == 1 and len(tensors[0].shape) == 2 and not isinstance(tensors[0].values, list):
+        return Rows.of(DataWrapper(tensors[0].values))
+    if not tensors or len({tensor.shape for tensor in tensors}) > 1:
+        raise RequestError("The inputs have different numbers of rows, or there is none.")
+    return Rows.of(DataWrapper({tensor.name: tensor.values for tensor in tensors}))
 
 
 def _datatype(field: Field) -> str:

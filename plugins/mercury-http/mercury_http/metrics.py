@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
@@ -16,6 +16,15 @@ DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _SIZES = tuple(2**power for power in range(15))
+
+
+class State(NamedTuple):
+    """How a model is: its name, the requests that wait for it, whether it is at work, whether it answers."""
+
+    name: str
+    waiting: int
+    is_busy: bool
+    is_ready: bool
 
 
 class Metrics:
@@ -36,6 +45,9 @@ class Metrics:
         self._queue = Gauge(
             "mercury_queue", "Requests that wait for the model", labels, registry=registry, multiprocess_mode="livesum"
         )
+        self._busy = Gauge(
+            "mercury_busy", "Whether the model is at work", labels, registry=registry, multiprocess_mode="livesum"
+        )
         self._ready = Gauge(
             "mercury_ready", "Whether the model answers", labels, registry=registry, multiprocess_mode="livemin"
         )
@@ -44,15 +56,16 @@ class Metrics:
         """The counters of one model."""
         return ModelMetrics(self, model)
 
-    def text(self, states: Iterable[tuple[str, int, bool]]) -> bytes:
+    def text(self, states: Iterable[State]) -> bytes:
         """All of them, as Prometheus reads them.
 
         Args:
-            states: Name, requests that wait, and readiness, of every model.
+            states: How every model is.
         """
-        for name, waiting, ready in states:
-            self._queue.labels(name).set(waiting)
-            self._ready.labels(name).set(ready)
+        for state in states:
+            self._queue.labels(state.name).set(state.waiting)
+            self._busy.labels(state.name).set(state.is_busy)
+            self._ready.labels(state.name).set(state.is_ready)
         if DIRECTORY not in os.environ:
             return generate_latest(self._registry)
         shared = CollectorRegistry()

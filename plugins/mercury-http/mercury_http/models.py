@@ -6,14 +6,13 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from mercury_core.data import DataSet, DataWrapper
-from mercury_core.errors import DataError, ModelError
 from mercury_http.batching import Batcher
 from mercury_http.datatypes import BYTES, datatype_of
 from mercury_http.examples import example_rows
 from mercury_http.inputs import Inputs, Rows
 from mercury_http.outputs import SCORES, Output, Outputs
 from mercury_http.protocol import head_of
-from mercury_http.refusals import unknown
+from mercury_http.refusals import RequestError, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,19 +59,28 @@ class Served:
         """Predict some rows, so that the first request is as fast as others, and see what comes out.
 
         Raises:
-            RequestError: The model raises whatever it is given.
+            RequestError: The model refuses rows that it predicted when it was saved.
         """
-        rows = self.example()
-        try:
-            self._outputs, _ = await self.batcher.submit(Rows.of(DataWrapper(rows)), scores=True)
-        except (DataError, ModelError) as error:  # rows that are made up may not be to its taste
-            log.warning("The model %r could not be tried before it was served: %s", self.name, type(error).__name__)
+        golden = self._golden()
+        if golden is not None or self.bundle.signature.inputs:
+            rows = golden if golden is not None else example_rows(self.bundle.signature)
+            try:
+                self._outputs, _ = await self.batcher.submit(Rows.of(DataWrapper(rows)), scores=True)
+            except RequestError as error:
+                if golden is not None:
+                    raise
+                # Rows that are made up may not be to its taste.
+                log.warning("The model %r could not be tried before it was served: %s", self.name, error)
         self._described = self._describe()
+
+    def _golden(self) -> pa.Table | None:
+        golden = getattr(self.bundle, "golden", None)
+        return golden.rows if golden is not None and golden.rows.num_rows else None
 
     def example(self) -> pa.Table:
         """Rows to show and to try: those that came with the bundle, or one that is made up."""
-        golden = getattr(self.bundle, "golden", None)
-        return golden.rows if golden is not None and golden.rows.num_rows else example_rows(self.bundle.signature)
+        golden = self._golden()
+        return example_rows(self.bundle.signature) if golden is None else golden
 
     def metadata(self) -> dict[str, Any]:
         """What the protocol tells of a model; and the one tensor that may come for all columns."""

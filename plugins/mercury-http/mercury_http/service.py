@@ -37,7 +37,8 @@ class HttpService:
         self.url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
         self.settings = settings
         self._address = (host, port)
-        self._started, self._loop = threading.Event(), asyncio.new_event_loop()
+        self._started, self._ended = threading.Event(), threading.Event()
+        self._loop = asyncio.new_event_loop()
         self._failed: BaseException | None = None
         self.app = App(sources, settings, self._started.set)
         self._thread = threading.Thread(target=self._run, name="mercury-http", daemon=True)
@@ -84,14 +85,18 @@ class HttpService:
 
     def wait(self) -> None:
         """Return when it has stopped."""
-        while self._thread.is_alive():
-            self._thread.join(1.0)  # in steps, so that a signal is seen meanwhile
+        # Not `join`: a signal that raises in it makes Python 3.11 take the thread for ended.
+        self._ended.wait()
 
     def stop(self) -> None:
-        """Finish what is in flight, then stop."""
+        """Finish what is in flight, but for what takes longer than `stop_timeout`; then stop."""
         if self._thread.is_alive():
             with suppress(RuntimeError):  # the loop has ended meanwhile
                 self._loop.call_soon_threadsafe(self._server.stop)
+            if not self._ended.wait(self.settings.stop_timeout):
+                with suppress(RuntimeError):
+                    self._loop.call_soon_threadsafe(self.app.give_up)
+            self._ended.wait()
             self._thread.join()
 
     def __enter__(self) -> HttpService:
@@ -111,10 +116,11 @@ class HttpService:
         finally:
             self._loop.run_until_complete(self._loop.shutdown_asyncgens())
             self._loop.close()
+            self._ended.set()
 
     async def _serve(self) -> None:
         self._server = server_of(self.app, *self._address)
-        await self._server.serve()
+        await self._server.serve()  # until it was stopped, and what was under way is answered
 
     async def _loaded(self) -> None:
         shelf = self.app.shelf

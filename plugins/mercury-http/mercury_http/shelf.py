@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from mercury_core.bundle import Bundle
-from mercury_core.errors import MercuryError
-from mercury_http.faults import report
+from mercury_http.metrics import State
 from mercury_http.models import Served
-from mercury_http.refusals import RequestError, busy, unknown
+from mercury_http.refusals import busy, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -54,10 +54,15 @@ class Shelf:
         served = self._served.get(name)
         return served is not None and not served.batcher.hangs
 
-    def states(self) -> list[tuple[str, int, bool]]:
-        """Of every model: its name, how many requests wait, whether it answers."""
-        waiting = {name: served.batcher.waiting for name, served in self._served.items()}
-        return [(name, waiting.get(name, 0), self.is_well(name)) for name in self._sources]
+    def states(self) -> list[State]:
+        """How every model is."""
+        batchers = {name: served.batcher for name, served in self._served.items()}
+        return [
+            State(name, batchers[name].waiting, batchers[name].is_busy, self.is_well(name))
+            if name in batchers
+            else State(name, 0, is_busy=False, is_ready=False)
+            for name in self._sources
+        ]
 
     def get(self, name: str, version: str | None = None) -> Served:
         """A model that is loaded.
@@ -100,14 +105,15 @@ class Shelf:
             return served
 
     async def load_all(self) -> None:
-        """Load every model; what cannot be is logged."""
+        """Load every model; why one cannot be is in `errors`."""
         for name in self._sources:
-            try:
+            with suppress(Exception):  # kept by `load`
                 await self.load(name)
-            except (MercuryError, RequestError) as error:
-                log.error("The model %r cannot be served: %s", name, error)  # noqa: TRY400  its sentence says it all
-            except Exception as error:  # noqa: BLE001  whatever a model brings, the server goes on
-                report(error, name)
+
+    def give_up(self) -> None:
+        """Refuse whatever waits for a model."""
+        for served in self._served.values():
+            served.batcher.give_up(busy("The server stops"))
 
     def replace(self, name: str, source: Source) -> None:
         """Have `load` take another source from now on."""

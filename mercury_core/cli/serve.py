@@ -1,0 +1,119 @@
+"""Serve a saved model: it answers until it is stopped, by Ctrl-C or SIGTERM, which let requests in flight finish.
+
+SIGHUP loads the model again, and lets the new one answer without a request being lost.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+
+from mercury_core.cli import output
+from mercury_core.cli.options import add_stores, parsed, stores_of
+from mercury_core.cli.trust import add_trust
+from mercury_core.errors import ArgumentsError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+    from collections.abc import Iterator
+    from typing import Any
+
+    from mercury_core.contracts import Service
+
+
+def arguments(parser: ArgumentParser) -> None:
+    """Add the arguments of the command."""
+    parser.add_argument("model", metavar="MODEL", help="a saved model: a path or a URI")
+    parser.add_argument(
+        "options", metavar="KEY=VALUE", nargs="*", default=[], help="a parameter of the server, as most_rows=1000"
+    )
+    parser.add_argument("--server", metavar="KEY", default="http", help="the server (default: http)")
+    parser.add_argument("--host", help="the address to listen at (default: of this machine only)")
+    parser.add_argument("--port", type=int, help="the port (default: 8080)")
+    parser.add_argument("--workers", type=int, help="how many processes answer (default: 1)")
+    parser.add_argument("--name", default="model", help="of the model (default: model)")
+    parser.add_argument(
+        "--also",
+        metavar="NAME=MODEL",
+        action="append",
+        default=[],
+        help="a further saved model behind the same server",
+    )
+    parser.add_argument(
+        "--token-env", metavar="VARIABLE", help="the environment variable with the token that requests have to bring"
+    )
+    add_trust(parser)
+    add_stores(parser)
+
+
+def execute(args: Namespace) -> int:
+    """Serve until somebody stops it."""
+    from mercury_core.serving import serve_model
+    from mercury_core.workflow.watch import clean_stop
+
+    models = _models(args)
+    load = {"trusted": args.trusted, "trust": args.trust, "stores": stores_of(args.store)}
+    params = _params(args)
+    started: list[Service] = []
+    with clean_stop(), _reloading(started):
+        started.append(serve_model(models, args.server, load=load, **params))
+        service = started[0]
+        try:
+            output.write(f"Serving {', '.join(models)} at {service.url}")
+            service.wait()
+        except KeyboardInterrupt:
+            output.say("Stopping: requests in flight are finished.")
+            service.stop()
+    return 0
+
+
+@contextmanager
+def _reloading(started: list[Service]) -> Iterator[None]:
+    """Let SIGHUP load the models again, where the system has it, and the server is there and can."""
+    import signal
+    from threading import Thread
+
+    def again() -> None:
+        try:
+            started[0].reload()  # type: ignore[attr-defined]
+        except Exception as error:  # noqa: BLE001  said, and the model that is there goes on
+            output.say(output.sentence(error, debug=False))
+        else:
+            output.say("Loaded again.")
+
+    def hung_up(_number: int, _frame: object) -> None:
+        if started and hasattr(started[0], "reload"):
+            Thread(target=again, daemon=True).start()
+
+    if not hasattr(signal, "SIGHUP"):
+        yield
+        return
+    before = signal.signal(signal.SIGHUP, hung_up)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def _models(args: Namespace) -> dict[str, str]:
+    models = {args.name: args.model}
+    for given in args.also:
+        name, equals, uri = given.partition("=")
+        if not equals or not name or not uri:
+            raise ArgumentsError("serve", args.server, [f"--also {given!r} is not of the form NAME=MODEL."])
+        if name in models:
+            raise ArgumentsError("serve", args.server, [f"There are two models of the name {name!r}."])
+        models[name] = uri
+    return models
+
+
+def _params(args: Namespace) -> dict[str, Any]:
+    import os
+
+    params = parsed(args.options, "serve", args.server)
+    params |= {name: getattr(args, name) for name in ("host", "port", "workers") if getattr(args, name) is not None}
+    if args.token_env is not None:
+        if not os.environ.get(args.token_env):
+            raise ArgumentsError("serve", args.server, [f"The environment variable {args.token_env} is not set."])
+        params["token"] = os.environ[args.token_env]
+    return params
