@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import pickle
 import shutil
@@ -28,13 +29,12 @@ from mercury_core.errors import (
     CorruptBundleError,
     ProviderNotInstalledError,
     UnsavableModelError,
-    UntrustedTypeError,
+    UntrustedPickleError,
 )
 from tests.keras import models
 from tests.keras.models import K, L
 
 onnx_ = onnx_format.onnx
-TRUSTED = ["torch.export.load"]
 #: The largest difference to the Keras model that was seen, doubled: its products are summed in another order.
 TOLERANCE = {"keras.onnx": 1e-6, "keras.torch_export": 1e-6}
 FORMATS: dict[str, Any] = {"keras.onnx": onnx_, "keras.torch_export": torch_export}
@@ -58,7 +58,7 @@ def copied(saved: dict[str, Path], tmp_path: Path) -> Any:
 @pytest.mark.parametrize("name", models.MAKERS)
 def test_predictions_are_those_of_the_keras_model(key: str, name: str, tmp_path: Path) -> None:
     model = models.MAKERS[name]()
-    again = FORMATS[key].load(FORMATS[key].save(model, tmp_path / "m"), trusted=TRUSTED)
+    again = FORMATS[key].load(FORMATS[key].save(model, tmp_path / "m"))
     for rows in (1, 2, 7):
         assert models.difference(model, again, rows) <= TOLERANCE[key]
     assert not again.is_keras
@@ -72,7 +72,7 @@ def test_a_model_that_was_just_loaded_is_exported(key: str, tmp_path: Path) -> N
     model = models.several()
     again = native.load(native.save(model, tmp_path / "native"))
     path = FORMATS[key].save(again, tmp_path / "m")
-    assert models.difference(model, FORMATS[key].load(path, trusted=TRUSTED)) <= TOLERANCE[key]
+    assert models.difference(model, FORMATS[key].load(path)) <= TOLERANCE[key]
 
 
 def test_opset_version(tmp_path: Path) -> None:
@@ -85,9 +85,9 @@ def test_in_a_bundle(tmp_path: Path) -> None:
     again = Bundle.load(Bundle(model).save(tmp_path / "bundle", format="keras.onnx"))
     assert again.predict(models.data()).values == model.predict(models.data()).values
     path = Bundle(model).save(tmp_path / "torch", format="keras.torch_export")
-    with pytest.raises(UntrustedTypeError, match=r"trusted=\['torch.export.load'\]"):
+    with pytest.raises(UntrustedPickleError, match=r"runs whatever the file brings, through torch\.export\.load"):
         Bundle.load(path)
-    assert Bundle.load(path, trusted=TRUSTED).predict(models.data()).num_rows == 7
+    assert Bundle.load(path, trust=True).predict(models.data()).num_rows == 7
 
 
 def test_onnx_predicts_where_neither_keras_nor_a_backend_is_imported(saved: dict[str, Path]) -> None:
@@ -159,7 +159,7 @@ def test_what_is_not_installed(saved: dict[str, Path], tmp_path: Path, monkeypat
     with pytest.raises(ProviderNotInstalledError, match=r"pip install 'mercury-keras\[onnx\]'"):
         onnx_.save(models.classifier(), tmp_path / "m")
     with pytest.raises(ProviderNotInstalledError, match=r"pip install 'mercury-keras\[torch\]'"):
-        torch_export.load(saved["keras.torch_export"], trusted=TRUSTED)
+        torch_export.load(saved["keras.torch_export"])
     with pytest.raises(ProviderNotInstalledError, match=r"pip install 'mercury-keras\[tensorflow\]'"):
         saved_model.load(tmp_path)
 
@@ -175,7 +175,7 @@ def test_a_truncated_file_is_one_sentence(key: str, left: float, copied: Any) ->
     whole = file.read_bytes()
     file.write_bytes(whole[: int(len(whole) * left)])
     with pytest.raises(BundleFormatError, match=f"{FILES[key]} is not a bundle .* cannot be read") as caught:
-        FORMATS[key].load(path, trusted=TRUSTED)
+        FORMATS[key].load(path)
     assert "\n" not in str(caught.value)
 
 
@@ -250,9 +250,9 @@ class Mark:
         return Path.touch, (self.path,)
 
 
-def test_a_pt2_file_that_would_run_code_does_not_without_trust(copied: Any, tmp_path: Path) -> None:
-    path, mark = copied("keras.torch_export"), tmp_path / "ran"
-    file = path / "model.pt2"
+def test_a_pt2_file_that_would_run_code_does_not_without_trust(tmp_path: Path) -> None:
+    path, mark = Bundle(models.classifier()).save(tmp_path / "m", format="keras.torch_export"), tmp_path / "ran"
+    file = path / "model" / "model.pt2"
     with zipfile.ZipFile(file) as archive:
         content = {name: archive.read(name) for name in archive.namelist()}
     config = next(name for name in content if name.endswith("model_weights_config.json"))
@@ -264,10 +264,13 @@ def test_a_pt2_file_that_would_run_code_does_not_without_trust(copied: Any, tmp_
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         for name, data in content.items():
             archive.writestr(name, data)
-    with pytest.raises(UntrustedTypeError, match=r"torch\.export\.load"):
-        torch_export.load(path)
-    with pytest.raises(UntrustedTypeError, match=r"torch\.export\.load"):
-        torch_export.load(path, trusted=["torch"])
+    manifest = json.loads((path / "mercury.json").read_text())
+    proof = {"size": file.stat().st_size, "sha256": hashlib.sha256(file.read_bytes()).hexdigest()}
+    manifest["files"]["model/model.pt2"] = proof
+    (path / "mercury.json").write_text(json.dumps(manifest))
+    for trusted in ((), ["torch"], ["torch.export.load"]):
+        with pytest.raises(UntrustedPickleError, match="--trust-pickle"):
+            Bundle.load(path, trusted=trusted)
     assert not mark.exists()
 
 

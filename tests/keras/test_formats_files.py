@@ -124,6 +124,16 @@ def test_a_name_that_the_file_gives_for_another_is_the_one_that_must_be_trusted(
         native.load(path, trusted=models.OWN)
 
 
+def test_a_name_that_is_registered_is_trusted_as_that_and_not_as_what_the_file_says(tmp_path: Path) -> None:
+    model = models.with_own()
+    path = native.save(model, tmp_path / "m")
+    beside = json.loads((path / "model.json").read_text())
+    beside["custom"]["tests>Scaled"] = "a_module_that_would_be_imported:system"
+    (path / "model.json").write_text(json.dumps(beside))
+    again = native.load(path, trusted=["tests>Scaled", *models.OWN[1:]])
+    assert isinstance(again.underlying.layers[0], models.Scaled)
+
+
 def test_trusted_and_not_there(tmp_path: Path) -> None:
     path = native.save(models.with_own(), tmp_path / "m")
     beside = json.loads((path / "model.json").read_text())

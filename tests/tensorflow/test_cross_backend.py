@@ -103,5 +103,5 @@ def test_exports_of_torch_predict_beside_tensorflow(root: Path, name: str) -> No
     pytest.importorskip("onnxruntime")
     wanted = np.load(root / f"{name}.npy")
     assert np.abs(models.numbers(onnx.load(root / name / "onnx")) - wanted).max() <= TOLERANCE
-    program = torch_export.load(root / name / "torch_export", trusted=["torch.export.load"])
+    program = torch_export.load(root / name / "torch_export")
     assert np.abs(models.numbers(program) - wanted).max() <= TOLERANCE

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _NAME = "model.json"
 _FORMAT_VERSION = 1
+#: By how much predictions may move from one backend or processor to another, which sum in another order.
+TOLERANCE = 1e-5
 #: What a batch and an image may have at most, lest a file of a few bytes takes all memory.
 _MOST_ROWS, _MOST_PIXELS = 1 << 20, 1 << 28
 _MOST_LETTERS = 300

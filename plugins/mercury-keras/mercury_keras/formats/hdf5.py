@@ -20,7 +20,13 @@ _KEY, _FILE = "keras.hdf5", "model.h5"
 
 
 class Hdf5Format:
-    """A directory of ``model.h5`` and ``model.json``; any backend reads what any other wrote."""
+    """A directory of ``model.h5`` and ``model.json``; any backend reads what any other wrote.
+
+    Attributes:
+        tolerance: See `mercury_core.contracts.ModelFormat`.
+    """
+
+    tolerance = common.TOLERANCE
 
     def save(self, model: Model, path: Path, *, include_optimizer: bool = True) -> Path:
         """Write a model.

@@ -22,7 +22,13 @@ _CONFIG, _WEIGHTS = "config.json", "model.weights.h5"
 
 
 class NativeFormat:
-    """A directory of ``model.keras`` and ``model.json``; any backend reads what any other wrote."""
+    """A directory of ``model.keras`` and ``model.json``; any backend reads what any other wrote.
+
+    Attributes:
+        tolerance: See `mercury_core.contracts.ModelFormat`.
+    """
+
+    tolerance = common.TOLERANCE
 
     def save(self, model: Model, path: Path) -> Path:
         """Write a model.

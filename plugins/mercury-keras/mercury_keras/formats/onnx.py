@@ -35,7 +35,13 @@ _INSIDES = (
 
 
 class OnnxFormat:
-    """A directory of ``model.onnx`` and ``model.json``; written under torch or TensorFlow, read without either."""
+    """A directory of ``model.onnx`` and ``model.json``; written under torch or TensorFlow, read without either.
+
+    Attributes:
+        tolerance: See `mercury_core.contracts.ModelFormat`.
+    """
+
+    tolerance = exported.TOLERANCE
 
     def save(self, model: Model, path: Path, *, opset_version: int | None = None) -> Path:
         """Export a model, for any number of rows at once, and prove that it predicts the same.

@@ -24,7 +24,13 @@ _LONG_AGO = (1980, 1, 1, 0, 0, 0)
 
 
 class SavedModelFormat:
-    """A directory of ``saved_model`` (or its ``.zip``) and ``model.json``; written under the TensorFlow backend."""
+    """A directory of ``saved_model`` (or its ``.zip``) and ``model.json``; written under the TensorFlow backend.
+
+    Attributes:
+        tolerance: See `mercury_core.contracts.ModelFormat`.
+    """
+
+    tolerance = exported.TOLERANCE
 
     def save(self, model: Model, path: Path, *, archive: bool = False) -> Path:
         """Export a model, for any number of rows at once, and prove that it predicts the same.

@@ -1,7 +1,7 @@
 """PyTorch's own export: one ``.pt2`` file, which torch runs without Keras, and compiles further.
 
 ``torch.export.load`` unpickles, and evaluates text of the file as expressions: whoever wrote the file can run code. So
-one is loaded only by whoever trusts it, with ``trusted=["torch.export.load"]``.
+a bundle of this format is loaded with ``trust=True`` only.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mercury_core.errors import ProviderNotInstalledError, UnsavableModelError, UntrustedTypeError
+from mercury_core.errors import ProviderNotInstalledError, UnsavableModelError
 from mercury_keras.formats import common, exported
 from mercury_keras.formats.reading import loading, saving
 
@@ -22,12 +22,18 @@ if TYPE_CHECKING:
     from mercury_keras.specs import ModelSpec
 
 _KEY, _FILE = "keras.torch_export", "model.pt2"
-#: What has to be trusted, since it runs what a file says.
-TRUSTED = "torch.export.load"
 
 
 class TorchExportFormat:
-    """A directory of ``model.pt2`` and ``model.json``; written under the torch backend, read with torch alone."""
+    """A directory of ``model.pt2`` and ``model.json``; written under the torch backend, read with torch alone.
+
+    Attributes:
+        tolerance: See `mercury_core.contracts.ModelFormat`.
+        needs_pickle: Likewise.
+    """
+
+    tolerance = exported.TOLERANCE
+    needs_pickle = "whatever the file brings, through torch.export.load"
 
     def save(self, model: Model, path: Path) -> Path:
         """Export a model, for any number of rows at once, and prove that it predicts the same.
@@ -56,15 +62,14 @@ class TorchExportFormat:
         exported.prove(source, _KEY, run)
         return common.write(path, source, _KEY, custom={}, outputs=order)
 
-    def load(self, path: Path, *, trusted: Collection[str] = ()) -> KerasModel:
-        """Read an exported model: it predicts, by torch, and needs no Keras.
+    def load(self, path: Path, *, trusted: Collection[str] = ()) -> KerasModel:  # noqa: ARG002
+        """Read an exported model: it predicts, by torch, and needs no Keras. Code that the file brings is run.
 
         Args:
             path: What `save` gave back.
-            trusted: ``torch.export.load``, which runs code where the file says so.
+            trusted: Of no meaning here: nobody can tell what such a file does.
 
         Raises:
-            UntrustedTypeError: That is not trusted.
             BundleFormatError: It is no such file, or one of another torch.
             ProviderNotInstalledError: torch is missing.
         """
@@ -74,8 +79,6 @@ class TorchExportFormat:
             raise ProviderNotInstalledError("save", _KEY, "'mercury-keras[torch]'")
         path = Path(path)
         beside, file = common.read(path, _KEY), path / _FILE
-        if TRUSTED not in ([trusted] if isinstance(trusted, str) else trusted):
-            raise UntrustedTypeError(str(file), [TRUSTED])
         with loading(file, beside):
             program, run = _opened(file, beside.outputs)
         return KerasModel(program, beside.spec, run)

@@ -82,7 +82,9 @@ def objects(path: Any, config: Any, custom: Mapping[str, str], trusted: Collecti
     foreign = {custom.get(name, name) for name in found.custom if not {name, custom.get(name)} & trusted}
     if foreign:
         raise UntrustedTypeError(str(path), foreign)
-    return {name: _imported(path, name, custom.get(name, "")) for name in sorted(found.custom)}
+    # A full name that stands in the file is only followed where it is the one that was trusted.
+    references = {name: custom[name] if custom.get(name) in trusted else "" for name in sorted(found.custom)}
+    return {name: _imported(path, name, reference) for name, reference in references.items()}
 
 
 def customs(model: Any, config: Any, what: str, *, legacy: bool = False) -> dict[str, str]:
@@ -257,18 +259,16 @@ def _at(reference: str) -> Any:
 
 
 def _imported(path: Any, name: str, reference: str) -> Any:
-    """What is trusted, by its full name, or by the name under which it was registered."""
-    module = reference.partition(":")[0]
-    if module:
+    """What is trusted: by its full name, or without one by the name under which it was registered in this process."""
+    if reference:
         try:
-            import_module(module)
+            import_module(reference.partition(":")[0])
         except Exception as error:  # the module of the user may raise anything
             todo = "install it, or put its directory on PYTHONPATH"
             raise BundleFormatError(
                 str(path), f"{reference} cannot be imported ({first_line(error)}): {todo}"
             ) from error
-    found = _at(reference) if reference else None
-    found = found if found is not None else _registered().get(name)
+    found = _at(reference) if reference else _registered().get(name)
     if found is None:
         why = f"nothing is registered with Keras as {name!r}: import the module that defines it"
         raise BundleFormatError(str(path), f"{reference} is not there" if reference else why)

@@ -20,7 +20,13 @@ _KEY, _FILE, _DEFINITION = "keras.weights", "model.weights.h5", "definition.json
 
 
 class WeightsFormat:
-    """A directory of ``model.weights.h5``, ``definition.json`` and ``model.json``; of use on any backend."""
+    """A directory of ``model.weights.h5``, ``definition.json`` and ``model.json``; of use on any backend.
+
+    Attributes:
+        tolerance: See `mercury_core.contracts.ModelFormat`.
+    """
+
+    tolerance = common.TOLERANCE
 
     def save(self, model: Model, path: Path) -> Path:
         """Write a model.
