@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from mercury_keras.images.decode import decode
+from mercury_keras.specs import ImageSpec
 from PIL import Image
 
 from mercury_core.errors import ReadError
-from mercury_keras.images.decode import decode
-from mercury_keras.specs import ImageSpec
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -45,13 +45,13 @@ def of_folders(root: Path, source: str, classes: Sequence[str] | None, endings: 
 
     folders = files.class_folders(root, source, classes, endings)
     if not folders:
-        return Listing(pa.table({FILE: pa.array(files.images_in(root, endings), pa.string())}), FILE)
+        return Listing(pa.table({FILE: texts(list(files.images_in(root, endings)))}), FILE)
     names: list[str] = []
     found: list[str] = []
     for folder in folders:
         names += files.images_of_class(root, folder, source, endings)
         found += [folder] * (len(names) - len(found))
-    table = pa.table({FILE: pa.array(names, pa.string()), LABEL: pa.array(found, pa.string())})
+    table = pa.table({FILE: texts(names), LABEL: texts(found)})
     return Listing(table, FILE, targets=(LABEL,))
 
 
@@ -93,12 +93,17 @@ def of_table(table: pa.Table, where: str, params: Mapping[str, Any]) -> Listing:
 
 
 def _names(column: pa.ChunkedArray, name: str, where: str) -> pa.ChunkedArray:
-    import pyarrow as pa
-
     names = column.to_pylist()
     for row, value in enumerate(names):
         if value is None or value == "":
             raise ReadError(where, f"row {row} of its column {name!r} names no file", "Name one, or take the row out.")
         if not isinstance(value, str):
             raise ReadError(where, f"its column {name!r} is {column.type}: expected the names of files")
-    return pa.chunked_array([pa.array(names, pa.string())])
+    return texts(names)
+
+
+def texts(values: list[str]) -> pa.ChunkedArray:
+    """A column of texts. Not by `pyarrow.array`, which imports pandas to see whether a list is one of its series."""
+    from mercury_core.data import DataWrapper
+
+    return DataWrapper({"texts": values}).underlying.column(0).cast("string")

@@ -13,7 +13,7 @@ from mercury_core.errors import ArgumentsError, ReadError
 from mercury_keras.images import files, labels as tables
 from mercury_keras.images.ahead import thread_count
 from mercury_keras.images.decode import decode
-from mercury_keras.images.listing import FILE, IMAGE, LABEL, Listing, of_folders, of_table
+from mercury_keras.images.listing import FILE, IMAGE, LABEL, Listing, of_folders, of_table, texts
 from mercury_keras.images.spec import with_spec
 from mercury_keras.specs import ImageSpec
 
@@ -291,7 +291,7 @@ def _data_set(listing: Listing, paths: Mapping[int, str], spec: ImageSpec, batch
 
     rows = DataWrapper(listing.table).take(list(paths))
     image = with_spec(pa.field(IMAGE, pa.string()), spec, batch_size=batch_size)
-    images = pa.table([pa.array(paths.values(), pa.string())], schema=pa.schema([image]))
+    images = pa.table([texts(list(paths.values()))], schema=pa.schema([image]))
     features = images
     for name in listing.features:
         features = features.append_column(rows.underlying.schema.field(name), rows.underlying.column(name))

@@ -10,6 +10,7 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from mercury_core.errors import DataError
 from mercury_keras.specs import ImageSpec
 
 if TYPE_CHECKING:
@@ -39,9 +40,19 @@ def with_spec(field: pa.Field, image: ImageSpec, *, batch_size: int | None = Non
 
 
 def spec_of(field: pa.Field) -> ImageSpec | None:
-    """How the images of a column are decoded; None of a column that is none of images."""
-    noted = _noted(field, _SPEC)
-    return None if noted is None else ImageSpec(**noted)
+    """How the images of a column are decoded; None of a column that is none of images.
+
+    Raises:
+        DataError: What is noted there is no such thing: it came with a file that somebody else wrote.
+    """
+    try:
+        noted = _noted(field, _SPEC)
+        return None if noted is None else ImageSpec(**noted)
+    except (TypeError, ValueError) as error:
+        raise DataError(
+            f"The column {field.name!r} notes how its images are decoded in a way that is not known here: read the "
+            f"images with keras.images."
+        ) from error
 
 
 def image_columns(features: DataWrapper) -> dict[str, ImageSpec]:
