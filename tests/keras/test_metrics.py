@@ -173,6 +173,17 @@ def test_labels_without_scores_have_an_accuracy() -> None:
         evaluate(targets, alone, metrics=["AUC"])
 
 
+def test_one_of_several_outputs_is_measured_by_its_name() -> None:
+    values = {"kind": ["a", "b", "a"], "level": [1, 2, 2], "size": [0.5, 1.5, 2.5]}
+    predictions = Predictions(DataWrapper(values))
+    targets = DataWrapper({"size": [1.0, 1.5, 2.0], "level": [1, 2, 1], "kind": ["a", "b", "c"]})
+    assert evaluate(targets, predictions, target="kind") == {"accuracy": pytest.approx(2 / 3)}
+    assert evaluate(targets, predictions, target="level") == {"accuracy": pytest.approx(2 / 3)}
+    assert evaluate(targets, predictions, target="size", metrics="mae") == {"mae": pytest.approx(1 / 3)}
+    with pytest.raises(MetricError, match=r"there are 3 targets of labels: kind, level, size\. Name the one"):
+        evaluate(targets, predictions)
+
+
 # --- weights, and the way through the core ---
 
 

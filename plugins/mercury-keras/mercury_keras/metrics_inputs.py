@@ -117,9 +117,11 @@ class Measured:
             return "binary" if len(self._classes) == 2 else "multiclass"
         import pyarrow as pa
 
-        checks = (pa.types.is_integer, pa.types.is_floating)
-        numbers = all(any(check(kind) for check in checks) for kind in self._values.schema.types)
-        return "numbers" if numbers and self._classes is None else "labels"
+        # Whole numbers alone may be labels, as those of one output among several are.
+        values, targets = self._values.schema.types, self._targets.schema.types
+        numbers = all(pa.types.is_integer(kind) or pa.types.is_floating(kind) for kind in values)
+        broken = any(pa.types.is_floating(kind) for kind in [*values, *targets])
+        return "numbers" if numbers and broken and self._classes is None else "labels"
 
     def _probabilities(self, name: str) -> Array:
         if self._scores is None:
