@@ -529,3 +529,11 @@ def test_importing_the_module_imports_neither_scikit_learn_nor_numpy() -> None:
     code = "import mercury_sklearn.metrics, sys; print({'sklearn', 'numpy', 'pyarrow'} & {*sys.modules})"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_probabilities_of_half_the_digits_are_probabilities_without_a_warning() -> None:
+    scores = np.random.default_rng(1).dirichlet(np.ones(7), size=200).astype("float32")
+    names = tuple("abcdefg")
+    labels = np.array(names)[scores.argmax(axis=1)]
+    measured = score("log_loss", labels, labels, scores, names)
+    assert measured == pytest.approx(-np.log(scores.max(axis=1)).mean(), rel=1e-5)

@@ -282,7 +282,9 @@ class Measured:
         return column if any(isinstance(value, str) for value in column) else np.array(column.tolist())
 
     def _matrix(self, wrapper: DataWrapper) -> Array:
-        matrix = np.asarray(wrapper.to("numpy").underlying, dtype=float)
+        matrix = np.asarray(wrapper.to("numpy").underlying)
+        if matrix.dtype != np.float32:  # whose probabilities sum to 1 as nearly as it can say, by which they are judged
+            matrix = matrix.astype(float, copy=False)
         return matrix.reshape(len(matrix), -1)
 
 
