@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from mercury_core.errors import MercuryError
+
 
 @dataclass(frozen=True, slots=True)
 class ObjectInfo:
@@ -254,6 +256,65 @@ class CopyingStore(Protocol):
             ObjectNotFoundError: The source is not there.
             ObjectChangedError: It has another version by now.
             ObjectExistsError: Something is at the target, and `overwrite` is False.
+        """
+        ...
+
+
+@runtime_checkable
+class ManyReadingStore(Protocol):
+    """A store that reads many small objects faster than one by one: with the next requests sent before an answer."""
+
+    def read_many(self, infos: Iterable[ObjectInfo], ahead: int) -> Iterator[bytes | MercuryError]:
+        """Read objects whole, in their order, each at the version that its `ObjectInfo` has.
+
+        Args:
+            infos: The objects, as a listing gave them; taken as they are needed.
+            ahead: How many requests are on their way at a time.
+
+        Yields:
+            Of each the content, not yet verified, or the error that `Store.open` would have raised. Of one that is
+            larger than its `ObjectInfo` says, more than that.
+        """
+        ...
+
+
+@runtime_checkable
+class ManyPuttingStore(Protocol):
+    """A store that writes many small objects faster than one by one."""
+
+    def put_many(
+        self, contents: Iterable[tuple[str, bytes]], ahead: int, *, overwrite: bool
+    ) -> Iterator[ObjectInfo | MercuryError]:
+        """Write objects whole, each as `Store.put` does.
+
+        Args:
+            contents: Where, and what; taken as they are needed.
+            ahead: How many requests are on their way at a time.
+            overwrite: Whether objects that are there are replaced.
+
+        Yields:
+            Of each, in their order, what `Store.put` would have returned, or the error that it would have raised.
+        """
+        ...
+
+
+@runtime_checkable
+class ManyCopyingStore(Protocol):
+    """A store that copies many of its own small objects faster than one by one."""
+
+    def copy_many(
+        self, pairs: Iterable[tuple[ObjectInfo, str]], ahead: int, *, overwrite: bool
+    ) -> Iterator[ObjectInfo | MercuryError]:
+        """Copy objects within the service, each as `CopyingStore.copy` does.
+
+        Args:
+            pairs: What, as a listing gave it, and where to; taken as they are needed.
+            ahead: How many requests are on their way at a time.
+            overwrite: Whether objects that are there are replaced.
+
+        Yields:
+            Of each, in their order, what `CopyingStore.copy` would have returned, or the error that it would have
+            raised.
         """
         ...
 

@@ -17,7 +17,7 @@ from mercury_core.storage.plan import identity_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
     from pathlib import Path
     from typing import Any
 
@@ -74,7 +74,7 @@ class Journal:
             os.write(self._file, b"\n")  # the last line may have been cut
         else:
             os.ftruncate(self._file, 0)
-            self._write(self._header)
+            self._write([self._header])
         if directory:
             clear(os.fspath(slot.path), {*self._files, *self._ranges})
         elif not self.resumed:
@@ -114,21 +114,25 @@ class Journal:
 
     def add_file(self, name: str, info: ObjectInfo, crc: int) -> None:
         """Note a file that was written and verified."""
-        if (identity := identity_of(info)) is not None:
-            self._write([name, identity, crc])
+        self.add_files([(name, info, crc)])
+
+    def add_files(self, files: Iterable[tuple[str, ObjectInfo, int]]) -> None:
+        """Note files that were written and verified."""
+        lines = [[name, identity_of(info), crc] for name, info, crc in files]
+        self._write([line for line in lines if line[1] is not None])
 
     def add_range(self, name: str, info: ObjectInfo, number: int, crc: int) -> None:
         """Note a range of a file that was written and verified."""
         if (identity := identity_of(info)) is not None:
-            self._write([name, identity, crc, number])
+            self._write([[name, identity, crc, number]])
 
-    def _write(self, line: list[Any]) -> None:
-        if self._file < 0:
+    def _write(self, lines: list[list[Any]]) -> None:
+        if self._file < 0 or not lines:
             return
-        data = json.dumps(line).encode() + b"\n"
+        data = "".join(f"{json.dumps(line)}\n" for line in lines).encode()
         with self._lock:
             os.write(self._file, data)  # not brought to the disk: what it says is proven anyway
-            self._any = self._any or line is not self._header
+            self._any = self._any or lines[0] is not self._header
 
     def _read(self) -> None:
         with open(self._file, "rb", closefd=False) as lines:

@@ -59,6 +59,10 @@ class Pool:
         self.check()
         self._put(task, counted=True)
 
+    def start(self, task: Callable[[], None]) -> None:
+        """Have a task done as soon as a thread is free, without waiting for a place in the queue."""
+        self._put(task, counted=False)
+
     def share(
         self,
         count: int,

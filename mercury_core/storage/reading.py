@@ -5,15 +5,16 @@ from __future__ import annotations
 import io
 from typing import BinaryIO
 
-from mercury_core.contracts import ChecksumStore
-from mercury_core.errors import ObjectChangedError, VerificationError
+from mercury_core.contracts import ChecksumStore, ManyReadingStore
+from mercury_core.errors import MercuryError, ObjectChangedError, VerificationError
 from mercury_core.storage.checksums import DIGESTS, Checksums, crc_of
+from mercury_core.storage.many import answered
 from mercury_core.storage.refusals import refusing
 from mercury_core.storage.uri import is_remote
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from typing_extensions import Buffer
 
@@ -121,11 +122,38 @@ class Reading(Knowing):
             # No more than a byte too much: a store that tells a wrong size may have no end of it.
             while len(content) <= info.size and (more := data.read(info.size + 1 - len(content))):
                 content += more
+        self._check(info, content)
+        return content
+
+    def _check(self, info: ObjectInfo, content: bytes) -> None:
         if len(content) != info.size:
             raise VerificationError(info.uri, f"{info.size} bytes", f"{len(content)} bytes")
         if info.checksums or self.local or self.tells:
             self.prove(info, lambda name: computed(self, name, content))
-        return content
+
+    @property
+    def takes_many(self) -> bool:
+        """Whether the store reads many small objects better together."""
+        return isinstance(self.store, ManyReadingStore)
+
+    def many(self, infos: Iterable[ObjectInfo], ahead: int) -> Iterator[bytes | MercuryError]:
+        """All of some small objects, as `whole` gives each, or the error that it raises."""
+        if not isinstance(self.store, ManyReadingStore):
+            for info in infos:
+                try:
+                    yield self.whole(info)
+                except MercuryError as error:
+                    yield error
+            return
+        store = self.store
+        for info, found in answered(infos, lambda taken: store.read_many(taken, ahead), lambda info: info.uri):
+            answer = found
+            if not isinstance(found, MercuryError):
+                try:
+                    self._check(info, found)
+                except MercuryError as error:
+                    answer = error
+            yield answer
 
     def fill(self, info: ObjectInfo, start: int, into: memoryview, check: Callable[[], None]) -> None:
         """Read as many bytes from `start` on as `into` has room for; `check` is called in between.

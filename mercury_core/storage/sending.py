@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import closing
 from functools import partial
 from typing import cast
 
@@ -11,6 +12,7 @@ from mercury_core.errors import ObjectExistsError, ObjectNotFoundError, StoreAcc
 from mercury_core.storage import records
 from mercury_core.storage.atomic import atomic_directory, atomic_file
 from mercury_core.storage.journal import Journal, clear
+from mercury_core.storage.many import SMALL, Lanes
 from mercury_core.storage.plan import Names, identity_of, is_root, namer
 from mercury_core.storage.reading import Reading
 from mercury_core.storage.to_disk import RANGE, ToDisk
@@ -56,22 +58,29 @@ class Sender:
             if name in there or name.endswith("/"):
                 yield name, version
 
-    def _do(self, items: Iterable[Item], task: Callable[[Item], Task | None]) -> None:
-        """Have what is to do for each file done by the threads, while the source is still being listed."""
+    def _do(self, items: Iterable[Item], task: Callable[[Item], bool]) -> None:
+        """Have what is to do for each file given to the threads, while the source is still being listed.
+
+        Args:
+            items: The files.
+            task: Gives one to them; False where there is nothing to do.
+        """
         files = size = 0
         has_directories = isinstance(self._to, DirectoryStore)
         with self._pool as pool:
             for item in items:
                 todo = task(item)
                 is_made = item.is_mark and has_directories
-                if self._versions is not None and (todo is not None or is_made):
+                if self._versions is not None and (todo or is_made):
                     self._versions[item.name] = identity_of(item.info) or str(item.info.size)
                 if not is_made:
                     files, size = files + 1, size + item.info.size
-                if todo is not None:
-                    pool.add(todo)
             self._watch.listed(files, size)
             pool.wait()
+
+    def _add(self, task: Task) -> bool:
+        self._pool.add(task)
+        return True
 
     def _skips(self, item: Item, uri: str) -> bool:
         """Whether a file is left as it is, and count it then; a directory is none of those that may be."""
@@ -100,7 +109,7 @@ class DiskSender(Sender):
             if not self._skips(single, self._target):
                 if self._overwrite == "skip" and os.path.isdir(local_path(self._target)):  # noqa: PTH112
                     raise StoreAccessError("write", self._target, "it is a directory", "Name a file in it.")
-                self._do([single], lambda item: partial(self._send_one, item, self._target))
+                self._do([single], lambda item: self._add(partial(self._send_one, item, self._target)))
         elif replace or not os.path.lexists(local_path(self._target)):
             self._stage(replace)
         elif self._overwrite == "skip":
@@ -126,10 +135,21 @@ class DiskSender(Sender):
         names, journal = Names(self._target), Journal(absolute(self._source.uri), RANGE)
         with atomic_directory(self._target, overwrite=replace, journal=journal) as beside:
             root = os.fspath(beside)
+            together = self._from.takes_many and not journal.resumed
+            lanes = Lanes(
+                self._pool, lambda todo, ahead: self._disk.write_many(todo, ahead, self._target, names, journal)
+            )
 
-            def task(item: Item) -> Task | None:
+            def task(item: Item) -> bool:
                 make(item.name[:-1] if item.is_mark else item.name, folder=item.is_mark)
-                return None if item.is_mark else partial(self._write, item, f"{root}/{item.name}", names, journal)
+                if item.is_mark:
+                    return False
+                path = f"{root}/{item.name}"
+                if together and item.info.size <= SMALL:
+                    lanes.add((item, path))
+                else:
+                    self._pool.add(partial(self._write, item, path, names, journal))
+                return True
 
             def make(name: str, *, folder: bool) -> None:
                 for needed in names.check(name, folder=folder):
@@ -177,19 +197,19 @@ class DiskSender(Sender):
                 if not is_below(os.path.realpath(local_path(uri)), root):
                     raise StoreAccessError("write", uri, "a symbolic link there leads out of the target", _LINK)
 
-        def task(item: Item) -> Task | None:
+        def task(item: Item) -> bool:
             make(item.name[:-1] if item.is_mark else item.name, folder=item.is_mark)
             if item.is_mark:
-                return None
+                return False
             if item.name in names.folders():
                 raise names.refuse(item.name)
             files.add(item.name)
             uri = join(self._target, item.name)
             if self._skips(item, uri):
-                return None
+                return False
             if os.path.islink(local_path(uri)):  # noqa: PTH114
                 raise StoreAccessError("write", uri, "a symbolic link there leads nowhere", _LINK)
-            return partial(self._send_one, item, uri)
+            return self._add(partial(self._send_one, item, uri))
 
         for folder in self._source.folders():
             make(folder, folder=True)
@@ -212,7 +232,7 @@ class StoreSender(Sender):
                 self._send_tree(record)
             elif not self._skips(single, self._target):
                 found = self._found(self._target) if record.begun and self._overwrite == "error" else None
-                self._do([single], lambda item: self._task(item, self._target, found))
+                self._do([single], lambda item: self._add(self._task(item, self._target, found)))
             record.abort_uploads(self._to)
 
     def _send_tree(self, record: records.Record) -> None:
@@ -227,15 +247,22 @@ class StoreSender(Sender):
             for folder in ("", *self._source.folders()):
                 directories.make_directory(join(self._target, folder) if folder else self._target)
 
-        def task(item: Item) -> Task | None:
+        together, lanes = self._remote.takes_many, Lanes(self._pool, self._send_many)
+
+        def task(item: Item) -> bool:
             if item.is_mark and directories is not None:
                 directories.make_directory(join(self._target, item.name[:-1]))
-                return None
+                return False
             found = there.get(item.name)
             if found is not None and self._overwrite == "skip":
                 self._watch.skip(item.info.size)
-                return None
-            return self._task(item, join(self._target, item.name), found)
+                return False
+            uri = join(self._target, item.name)
+            if together and found is None and item.info.size <= SMALL:
+                lanes.add((item, uri))
+            else:
+                self._add(self._task(item, uri, found))
+            return True
 
         self._do(self._source.items(), task)
         if self._overwrite == "replace" and not is_new:
@@ -274,6 +301,12 @@ class StoreSender(Sender):
             if self._overwrite != "replace":
                 raise
             self._send_one(item, uri)
+
+    def _send_many(self, todo: Iterator[tuple[Item, str]], ahead: int) -> None:
+        with closing(self._remote.send_many(todo, ahead, overwrite=self._overwrite == "replace")) as refused:
+            for item, uri in refused:
+                if not self._skips(item, uri):  # somebody put it there since we looked
+                    raise ObjectExistsError(uri)
 
     def _send_one(self, item: Item, uri: str) -> None:
         try:

@@ -6,22 +6,24 @@ import os
 from functools import partial
 from threading import Lock
 
-from mercury_core.errors import VerificationError
+from mercury_core.errors import MercuryError, ObjectExistsError, VerificationError
 from mercury_core.storage.arriving import Sent
 from mercury_core.storage.atomic import sync
-from mercury_core.storage.checksums import CRC32C, DIGESTS, Checksums, join, shown
+from mercury_core.storage.checksums import CRC32C, DIGESTS, Checksums, join as join_crcs, shown
 from mercury_core.storage.in_order import InOrder
+from mercury_core.storage.many import answered
 from mercury_core.storage.reading import BLOCK, read_into
 from mercury_core.storage.refusals import refusal, refusing
 from mercury_core.storage.to_store import ATTEMPTS, WHOLE
+from mercury_core.storage.uri import join
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from mercury_core.contracts import Crc, ObjectInfo
     from mercury_core.storage.journal import Journal
-    from mercury_core.storage.plan import Item
+    from mercury_core.storage.plan import Item, Names
     from mercury_core.storage.pool import Pool
     from mercury_core.storage.reading import Reading
     from mercury_core.storage.watch import Watch
@@ -78,6 +80,60 @@ class ToDisk:
             os.close(handle)
         journal.add_file(item.name, info, crc)
         return crc, bool(known)
+
+    def write_many(
+        self, todo: Iterator[tuple[Item, str]], ahead: int, target: str, names: Names, journal: Journal
+    ) -> None:
+        """Write small files that are not there yet, each to its path, and count them; see `write`.
+
+        Args:
+            todo: What to write, and to which path.
+            ahead: How many are read ahead; as many are brought to the disk together, which takes it hardly longer than
+                one of them.
+            target: What they will be below, for messages.
+            names: Those that are used.
+            journal: Where to note what is done.
+        """
+        written: list[tuple[int, Item, int]] = []
+        read = answered(
+            todo, lambda taken: self._from.many((item.info for item, _ in taken), ahead), lambda one: one[0].info.uri
+        )
+        try:
+            for (item, path), content in read:
+                if isinstance(content, MercuryError) and not isinstance(content, VerificationError):
+                    raise content
+                try:
+                    if isinstance(content, MercuryError) or not _write_whole(path, content, written, item):
+                        self._again(item, path, join(target, item.name), journal)
+                except ObjectExistsError:
+                    raise
+                except FileExistsError:
+                    raise names.refuse(item.name) from None
+                except OSError as error:
+                    raise refusal(error, "write", join(target, item.name)) from error
+                if len(written) >= ahead:
+                    self._settle(written, target, journal)
+            self._settle(written, target, journal)
+        finally:
+            read.close()
+            for handle, _, _ in written:
+                os.close(handle)
+
+    def _again(self, item: Item, path: str, uri: str, journal: Journal) -> None:
+        """Write what did not arrive whole among others."""
+        _unlink(path)
+        crc, _ = self.write(item, path, uri, journal, fresh=True)
+        self._watch.done(item.name, crc, 0)
+
+    def _settle(self, written: list[tuple[int, Item, int]], target: str, journal: Journal) -> None:
+        for handle, item, _ in written:
+            with refusing("write", join(target, item.name)):
+                sync(handle)
+        journal.add_files((item.name, item.info, crc) for _, item, crc in written)
+        while written:
+            handle, item, crc = written.pop()
+            os.close(handle)
+            self._watch.done(item.name, crc, item.info.size)
 
     def _try(self, handle: int, item: Item, uri: str, journal: Journal, known: dict[int, int]) -> int:
         for left in reversed(range(ATTEMPTS)):
@@ -171,7 +227,8 @@ class ToDisk:
         crc = other = 0
         for number in range(count):
             size = min(RANGE, info.size - number * RANGE)
-            crc, other = join(CRC32C, crc, crcs[number], size), join(check, other, others[number], size)
+            crc = join_crcs(CRC32C, crc, crcs[number], size)
+            other = join_crcs(check, other, others[number], size)
         self._from.prove(info, {"crc32c": shown(CRC32C, crc), proof: shown(check, other)} | digest.known)
         return crc
 
@@ -184,6 +241,18 @@ class ToDisk:
             crc = CRC32C.extend(crc, view[:size])
             at += size
         return crc
+
+
+def _write_whole(path: str, content: bytes, written: list[tuple[int, Item, int]], item: Item) -> bool:
+    """Write a new file, and add it to those that are open; False where it is not that when it is read again."""
+    handle = os.open(path, FRESH, 0o666)
+    written.append((handle, item, CRC32C.extend(0, content)))
+    write_at(handle, content, 0)
+    if read_at(handle, len(content) + 1, 0) == content:
+        return True
+    del written[-1]
+    os.close(handle)
+    return False
 
 
 def _compare(uri: str, sent: int, found: int) -> None:

@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import io
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from functools import partial
 from typing import BinaryIO, cast
 
-from mercury_core.contracts import CopyingStore, MultipartStore
-from mercury_core.errors import ObjectExistsError, StoreAccessError, UploadGoneError, VerificationError
+from mercury_core.contracts import CopyingStore, ManyCopyingStore, ManyPuttingStore, MultipartStore
+from mercury_core.errors import MercuryError, ObjectExistsError, StoreAccessError, UploadGoneError, VerificationError
 from mercury_core.storage.ahead import Ahead
 from mercury_core.storage.arriving import Sent, check_size, confirm, removing
 from mercury_core.storage.checksums import CRC32C, shown
+from mercury_core.storage.many import answered
 from mercury_core.storage.reading import BLOCK, Knowing, Reading, Stream, computed
 from mercury_core.storage.uploads import Upload
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Generator, Iterator, Mapping
 
     from mercury_core.contracts import ObjectInfo, Store
     from mercury_core.storage.plan import Item
     from mercury_core.storage.pool import Pool
     from mercury_core.storage.records import Record
     from mercury_core.storage.watch import Watch
+
+    _Proof = tuple[tuple[Item, str], Callable[[], int | str]]
 
 WHOLE = 8 << 20
 """Objects up to this many bytes are held in memory whole, and sent with one call."""
@@ -60,6 +64,89 @@ class ToStore:
                 self._record.useful()
                 self._watch.done(item.name, crc, item.info.size - sent.size, resumed=sent.resumed)
                 return
+
+    @property
+    def takes_many(self) -> bool:
+        """Whether small objects are better sent together."""
+        return isinstance(self._to.store, ManyPuttingStore if self._within is None else ManyCopyingStore)
+
+    def send_many(
+        self, todo: Iterator[tuple[Item, str]], ahead: int, *, overwrite: bool
+    ) -> Generator[tuple[Item, str]]:
+        """Send small objects, each to its URI; see `send`.
+
+        Yields:
+            What was not sent since something is there, and `overwrite` is False.
+        """
+        again: list[tuple[Item, str]] = []
+        send = self._put_many if self._within is None else self._copy_many
+        with closing(send(todo, ahead, overwrite)) as sent:
+            for (item, uri), prove in sent:
+                try:
+                    crc = prove()
+                except ObjectExistsError:
+                    yield item, uri
+                except VerificationError:
+                    again.append((item, uri))
+                else:
+                    self._record.useful()
+                    self._watch.done(item.name, crc, item.info.size)
+        for item, uri in again:
+            try:
+                self.send(item, uri, overwrite=overwrite)
+            except ObjectExistsError:
+                yield item, uri
+
+    def _put_many(self, todo: Iterator[tuple[Item, str]], ahead: int, overwrite: bool) -> Generator[_Proof]:
+        store = cast("ManyPuttingStore", self._to.store)
+        failed: list[tuple[tuple[Item, str], VerificationError]] = []
+
+        def contents() -> Iterator[tuple[tuple[Item, str], bytes]]:
+            read = answered(
+                todo, lambda taken: self._from.many((one[0].info for one in taken), ahead), lambda one: one[0].info.uri
+            )
+            with closing(read):
+                for one, content in read:
+                    if isinstance(content, VerificationError):
+                        failed.append((one, content))
+                    elif isinstance(content, MercuryError):
+                        raise content
+                    else:
+                        yield one, content
+
+        sent = answered(
+            contents(),
+            lambda taken: store.put_many(((one[1], content) for one, content in taken), ahead, overwrite=overwrite),
+            lambda sent: sent[0][1],
+        )
+        for (one, content), stored in sent:
+            yield one, partial(self._proven, one, content, stored)
+        for one, error in failed:
+            yield one, partial(_fail, error)
+
+    def _proven(self, one: tuple[Item, str], content: bytes, stored: ObjectInfo | MercuryError) -> int:
+        (item, uri), crc = one, CRC32C.extend(0, content)
+        self._confirm(self._stored(stored), uri, item.info.size, self._knows(crc, content))
+        return crc
+
+    def _knows(self, crc: int, content: bytes) -> Callable[[str], str | None]:
+        return lambda name: shown(CRC32C, crc) if name == "crc32c" else computed(self._to, name, content)
+
+    def _stored(self, answer: ObjectInfo | MercuryError) -> ObjectInfo:
+        with self._noting():
+            if isinstance(answer, MercuryError):
+                raise answer
+        return answer
+
+    def _copy_many(self, todo: Iterator[tuple[Item, str]], ahead: int, overwrite: bool) -> Generator[_Proof]:
+        store = cast("ManyCopyingStore", self._within)
+        made = answered(
+            todo,
+            lambda taken: store.copy_many(((item.info, uri) for item, uri in taken), ahead, overwrite=overwrite),
+            lambda one: one[1],
+        )
+        for (item, uri), answer in made:
+            yield (item, uri), partial(self._copied, item.info, uri, answer)
 
     def recognize(self, item: Item, uri: str, found: ObjectInfo) -> None:
         """Count an object that is there already, and that an earlier copy may have sent.
@@ -113,6 +200,11 @@ class ToStore:
         """Copy within the store. Where it tells no checksums, the sizes are compared, and the version was pinned."""
         with self._noting():
             made = store.copy(info.uri, uri, overwrite=overwrite, version=info.version)
+        return self._copied(info, uri, made)
+
+    def _copied(self, info: ObjectInfo, uri: str, answer: ObjectInfo | MercuryError) -> int | str:
+        """The checksum of a copy, once that is compared."""
+        made = self._stored(answer)
         with removing(self._to.store, uri):
             check_size(made, info.size)
             if not self._agree(info, made) and self._to.tells:
@@ -137,12 +229,7 @@ class ToStore:
             crc = CRC32C.extend(0, content)
             with self._noting():
                 stored = self._to.store.put(uri, io.BytesIO(content), overwrite=overwrite)
-            self._confirm(
-                stored,
-                uri,
-                info.size,
-                lambda name: shown(CRC32C, crc) if name == "crc32c" else computed(self._to, name, content),
-            )
+            self._confirm(stored, uri, info.size, self._knows(crc, content))
         finally:
             budget.give(info.size)
         return crc
@@ -169,3 +256,7 @@ class ToStore:
         except StoreAccessError:
             self._record.useful()  # it may be there all the same, and only the answer was lost
             raise
+
+
+def _fail(error: MercuryError) -> int:
+    raise error

@@ -13,6 +13,7 @@ import select
 import socket
 import weakref
 from collections import deque
+from functools import partial
 from typing import cast
 from urllib.parse import unquote, urlsplit
 
@@ -73,6 +74,21 @@ class Channels:
     ) -> Response:
         """Send a request, and wait for the head of the answer.
 
+        Args and errors: see `begin`.
+        """
+        return self.begin(method, target, headers, body, length, patience)()
+
+    def begin(
+        self,
+        method: str,
+        target: str,
+        headers: Mapping[str, str],
+        body: Iterable[Buffer] | None,
+        length: int,
+        patience: float,
+    ) -> Callable[[], Response]:
+        """Send a request; what is given waits for the head of the answer, when it is called.
+
         Args:
             method: Of HTTP.
             target: Path and query.
@@ -81,8 +97,12 @@ class Channels:
             length: Of the body in bytes.
             patience: Seconds that the other side may be silent.
 
+        Returns:
+            What is to be called once; it raises LostError where there is no answer. Who does not want the answer any
+            more lets go of it, and the connection is closed.
+
         Raises:
-            LostError: There was no answer.
+            LostError: There was no connection, or it was lost.
             OSError: The body could not be read.
             ValueError: A header holds a line break.
         """
@@ -95,16 +115,23 @@ class Channels:
         channel = self._take(patience)
         try:
             channel.send(head, body or ())
-            return Response(
-                channel.file,
-                lambda: self.keep(channel),
-                channel.close,
-                service=self._service,
-                bodiless=method == "HEAD",
-            )
         except _SourceError as error:
             channel.close()
             raise error.cause from None
+        except OSError as error:
+            channel.close()
+            raise lost(error, self._service) from None
+        except BaseException:
+            channel.close()
+            raise
+        asked = [channel]  # for the answer alone: an error, which holds all that led to it, is not to hold it
+        return lambda: self._answer(asked.pop(), method == "HEAD")
+
+    def _answer(self, channel: _Channel, bodiless: bool) -> Response:
+        try:
+            return Response(
+                channel.file, partial(self.keep, channel), channel.close, service=self._service, bodiless=bodiless
+            )
         except (OSError, UnreadableError) as error:
             channel.close()
             raise lost(error, self._service) from None
@@ -173,6 +200,10 @@ class _Channel:
         self.file = cast("io.BufferedReader", sock.makefile("rb", _BUFFER))
         #: Whether a request was not sent to its end, after which there can be no other.
         self.is_broken = False
+
+    def __del__(self) -> None:
+        """Close it where nobody waited for the answer."""
+        self.close()
 
     def send(self, head: bytes, body: Iterable[Buffer]) -> None:
         """Send a request, or as much of it as is taken before there is an answer."""

@@ -119,32 +119,47 @@ class Response:
 
     def _end(self) -> None:
         """Give the connection back, once: nobody else may be given it twice."""
-        self._is_over = True
-        (self._keep if self._keeps else self._close)()
+        self._let_go(self._keep if self._keeps else self._close)
 
     def close(self) -> None:
         """Stop reading."""
         if not self._is_over:
-            self._is_over = True
-            self._close()
+            self._let_go(self._close)
+
+    def _let_go(self, how: Callable[[], None]) -> None:
+        self._is_over = True
+        del self._keep, self._close  # an error, which holds all that led to it, is not to hold the connection
+        how()
 
 
 def _head(file: io.BufferedReader) -> tuple[int, bool, dict[str, str]]:
     """The status, whether the connection can be kept, and the headers."""
-    words = _line(file).split(None, 2)
-    if len(words) < 2 or not words[0].startswith(b"HTTP/1.") or not words[1].isdigit():
+    first, *lines = _lines(file)
+    words = first.split(None, 2)
+    if len(words) < 2 or not words[0].startswith("HTTP/1.") or not words[1].isdigit():
         raise UnreadableError
     headers: dict[str, str] = {}
-    for _ in range(_MOST_HEADERS):
-        line = _line(file)
-        if not line:
-            said = headers.get("connection", "").lower()
-            keeps = "keep-alive" in said if words[0] == b"HTTP/1.0" else "close" not in said
-            return int(words[1]), keeps, headers
-        name, _, value = line.decode("latin-1").partition(":")
+    for line in lines:
+        name, _, value = line.partition(":")
         name, value = name.strip().lower(), value.strip()
         headers[name] = f"{headers[name]},{value}" if name in headers else value
-    raise UnreadableError
+    said = headers.get("connection", "").lower()
+    keeps = "keep-alive" in said if words[0] == "HTTP/1.0" else "close" not in said
+    return int(words[1]), keeps, headers
+
+
+def _lines(file: io.BufferedReader) -> list[str]:
+    """The lines of a head, with none of the end; mostly all of it is there at once."""
+    end = file.peek(1).find(b"\r\n\r\n")
+    if end >= 0:
+        lines = file.read(end + 4)[:-4].decode("latin-1").split("\r\n")
+    else:
+        lines = [_line(file).decode("latin-1")]
+        while lines[0].startswith("HTTP/") and len(lines) <= _MOST_HEADERS and (line := _line(file)):
+            lines.append(line.decode("latin-1"))
+    if not 0 < len(lines) <= _MOST_HEADERS or max(map(len, lines)) >= _LONGEST_LINE:
+        raise UnreadableError
+    return lines
 
 
 def _chunk(file: io.BufferedReader) -> int:

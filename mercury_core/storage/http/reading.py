@@ -121,6 +121,20 @@ def fetch(
                 raise VerificationError(origin.uri, f"{name} {known[name]}", running.hex(name))
 
 
+def content(origin: Origin, size: int, version: str | None) -> bytes:
+    """All of a small object of which the size is known; one byte more where there is more.
+
+    Raises:
+        MercuryError: As `Reading.begin` and `Reading.readinto` raise.
+    """
+    with Reading(origin, 0, None, version) as data:
+        data.begin()
+        view, done = memoryview(bytearray(size + 1)), 0
+        while done <= size and (count := data.readinto(view[done:])):
+            done += count
+    return bytes(view[:done])
+
+
 class Reading(io.RawIOBase):
     """A range of an object.
 

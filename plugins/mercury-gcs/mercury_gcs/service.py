@@ -7,16 +7,17 @@ from typing import Any
 
 from mercury_gcs.answers import RefusedError
 from mercury_gcs.connections import Connections
-from mercury_gcs.wire import Call, exchange
+from mercury_gcs.wire import Call, begin
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from mercury_core.storage.http import answers
     from mercury_core.storage.http.answers import Answer
     from mercury_core.storage.http.tries import Tries
     from mercury_gcs.settings import Settings
+    from mercury_gcs.wire import Exchanged
 
 _API = "/storage/v1"
 
@@ -66,13 +67,22 @@ class Service:
             LostError: It did not answer.
             google.auth.exceptions.GoogleAuthError: There are no credentials, or they cannot be had.
         """
-        connections = self.connections
+        return self.begin(call)()
+
+    def begin(self, call: Call) -> Callable[[], Answer]:
+        """Send a request ahead; what is given waits for the answer, and asks again as `call` does; it is called once.
+
+        Errors: see `call`; none is raised before the answer is waited for.
+        """
+        connections, tries = self.connections, self.settings.tries()
+        ahead: Callable[[], Exchanged] | None = begin(connections, call, tries.patience(slow=call.slow))
         token: str | None = None
         renewed = False
 
         def once(tries: Tries) -> Answer:
-            nonlocal token
-            said, token = exchange(connections, call, tries.patience(slow=call.slow))
+            nonlocal ahead, token
+            first, ahead = ahead, None
+            said, token = (first or begin(connections, call, tries.patience(slow=call.slow)))()
             if isinstance(said, RefusedError):
                 raise said
             return said
@@ -84,4 +94,4 @@ class Service:
             renewed = True
             return connections.renew(token)
 
-        return self.settings.tries().run(once, mend)
+        return lambda: tries.run(once, mend)

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, BinaryIO
 
 from mercury_core.errors import ArgumentsError, UploadGoneError
+from mercury_core.storage.http.in_flight import in_flight
 from mercury_gcs import checksums, objects, sessions, writing
 from mercury_gcs.places import place_of, prefix_of
-from mercury_gcs.reading import fetch, reader
+from mercury_gcs.reading import begin, fetch, reader
 from mercury_gcs.refusals import translated
 from mercury_gcs.service import Service
 from mercury_gcs.settings import Settings, faults
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
     from typing import Any
 
     from mercury_core.contracts import Crc, Fault, ObjectInfo, Part
+    from mercury_core.errors import MercuryError
     from mercury_gcs.places import Place
 
 
@@ -247,6 +250,25 @@ class GCSStore:
         here, there = place_of(source), place_of(target)
         with self._translated("copy", source):
             return copying.copy(self._service, here, there, overwrite=overwrite, version=version)
+
+    def read_many(self, infos: Iterable[ObjectInfo], ahead: int) -> Iterator[bytes | MercuryError]:
+        """Read small objects; see `mercury_core.contracts.ManyReadingStore.read_many`."""
+        return in_flight((partial(begin, self._service, info) for info in infos), ahead)
+
+    def put_many(
+        self, contents: Iterable[tuple[str, bytes]], ahead: int, *, overwrite: bool
+    ) -> Iterator[ObjectInfo | MercuryError]:
+        """Write small objects; see `mercury_core.contracts.ManyPuttingStore.put_many`."""
+        return in_flight((partial(self._begin_put, uri, data, overwrite) for uri, data in contents), ahead)
+
+    def _begin_put(self, uri: str, data: bytes, overwrite: bool) -> Callable[[], ObjectInfo]:
+        asked = writing.begin(self._service, place_of(uri), memoryview(data), overwrite=overwrite)
+
+        def finish() -> ObjectInfo:
+            with self._translated("write", uri):
+                return asked()
+
+        return finish
 
     def check(self, uri: str, *, write: bool = False) -> None:
         """Ask whether objects below `uri` can be listed, and written.

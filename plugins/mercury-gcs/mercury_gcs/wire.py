@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -14,7 +15,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from mercury_core.storage.http.messages import Response
     from mercury_gcs.connections import Connections
+
+    Exchanged = tuple[Answer | RefusedError, str | None]
 
 _LONGEST_ANSWER = 64 << 20  # a thousand names of a thousand characters fit, escaped
 #: A session that goes on: nobody is to be redirected.
@@ -54,26 +58,41 @@ class Call:
         return f"{self.target}{'&' if '?' in self.target else '?'}{query}"
 
 
-def exchange(connections: Connections, call: Call, patience: float) -> tuple[Answer | RefusedError, str | None]:
-    """One try: an answer, or the refusal that it is; and the token that was sent.
+def begin(connections: Connections, call: Call, patience: float) -> Callable[[], Exchanged]:
+    """Send the request of one try.
 
-    Raises:
-        LostError: There was no answer.
-        google.auth.exceptions.GoogleAuthError: There are no credentials.
+    Returns:
+        What waits for the answer, or the refusal that it is, and gives it with the token that was sent. It raises
+        LostError where there is no answer, and GoogleAuthError where there are no credentials.
     """
+    try:
+        return _begin(connections, call, patience)
+    except Exception as error:  # noqa: BLE001 — it belongs to whoever waits for the answer
+        return partial(_raise, error)
+
+
+def _raise(error: Exception) -> Exchanged:
+    raise error
+
+
+def _begin(connections: Connections, call: Call, patience: float) -> Callable[[], Exchanged]:
     # What is stored compressed is wanted as it is stored: sizes and checksums are those of that.
     headers = {"accept-encoding": "gzip" if call.reads else "identity", **call.headers}
     target = call.address
     token = connections.authorize(call.method, target, headers)
     body = call.body() if call.body is not None else None
-    response = connections.channels().request(call.method, target, headers, body, call.length, patience)
+    answer = connections.channels().begin(call.method, target, headers, body, call.length, patience)
+    return lambda: (_read(call, answer()), token)
+
+
+def _read(call: Call, response: Response) -> Answer | RefusedError:
     status, found = response.status, response.headers
     if call.reads and status in (200, 206):
-        return Answer(status, found, content=response), token
+        return Answer(status, found, content=response)
     text = response.read(_LONGEST_ANSWER)
     if status >= 300 and status != RESUME_INCOMPLETE:
-        return refused_by(status, found, text), token
-    return Answer(status, found, _document(text, found)), token
+        return refused_by(status, found, text)
+    return Answer(status, found, _document(text, found))
 
 
 def _document(text: bytes, headers: Mapping[str, str]) -> dict[str, Any]:

@@ -41,15 +41,19 @@ def put(service: Service, place: Place, data: BinaryIO, *, overwrite: bool) -> O
     """
     again = _again(data, service.settings.resumable_above)
     if again is not None:
-        return _put_whole(service, place, again.blocks, again.size, again.sums, overwrite=overwrite)
+        return _put_whole(service, place, again.blocks, again.size, again.sums, overwrite=overwrite)()
     if isinstance(data, Rereadable) and data.size > SMALL:
         return _put_stream(service, place, data, overwrite=overwrite)
     first = _read(data, SMALL + 1)
     if len(first) <= SMALL:
-        body = memoryview(first)
-        sums = {"crc32c": shown(CRC32C, checksums.crc32c(body))}
-        return _put_whole(service, place, lambda: blocks(body), body.nbytes, sums, overwrite=overwrite)
+        return begin(service, place, memoryview(first), overwrite=overwrite)()
     return _put_chunks(service, place, first, data, overwrite=overwrite)
+
+
+def begin(service: Service, place: Place, body: memoryview, *, overwrite: bool) -> Callable[[], ObjectInfo]:
+    """Send what is in memory; what is given waits for the answer."""
+    sums = {"crc32c": shown(CRC32C, checksums.crc32c(body))}
+    return _put_whole(service, place, lambda: blocks(body), body.nbytes, sums, overwrite=overwrite)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +110,12 @@ def _put_whole(
     sums: Mapping[str, str],
     *,
     overwrite: bool,
-) -> ObjectInfo:
-    """Send all of an object with one request, its checksums first: the service compares, then publishes."""
+) -> Callable[[], ObjectInfo]:
+    """Send all of an object with one request, its checksums first: the service compares, then publishes.
+
+    Returns:
+        What waits for the answer.
+    """
     said = {"name": place.key, **checksums.metadata(sums), **service.settings.metadata()}
     mark = f"mercury-{secrets.token_hex(16)}"
     head = (
@@ -129,13 +137,17 @@ def _put_whole(
         query["ifGenerationMatch"] = "0"
     headers = {"content-type": f"multipart/related; boundary={mark}"}
     target = f"/upload/storage/v1{place.objects}"
-    try:
-        answer = service.call(Call("POST", target, query, headers, body, len(head) + size + len(tail)))
-        made = info_of(place.bucket, answer.data)
-    except RefusedError as refused:
-        refused.missing_bucket()
-        made = after_refusal(service, place, refused, size, sums)
-    return proven(service, place, made, size, sums)
+    asked = service.begin(Call("POST", target, query, headers, body, len(head) + size + len(tail)))
+
+    def finish() -> ObjectInfo:
+        try:
+            made = info_of(place.bucket, asked().data)
+        except RefusedError as refused:
+            refused.missing_bucket()
+            made = after_refusal(service, place, refused, size, sums)
+        return proven(service, place, made, size, sums)
+
+    return finish
 
 
 def _put_stream(service: Service, place: Place, data: BinaryIO, *, overwrite: bool) -> ObjectInfo:

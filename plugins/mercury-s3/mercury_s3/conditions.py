@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from mercury_core.errors import ObjectExistsError
@@ -11,12 +12,16 @@ from mercury_s3.listing import exists
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mercury_s3.places import Place
     from mercury_s3.service import Service
 
 
-def create(service: Service, operation: str, place: Place, body: memoryview | None, params: dict[str, Any]) -> Answer:
-    """Make an object where there is none.
+def create(
+    service: Service, operation: str, place: Place, body: memoryview | None, params: dict[str, Any]
+) -> Callable[[], Answer]:
+    """Make an object where there is none; what is given waits for the answer.
 
     Amazon keeps the condition. Of another service it is found out, once for each bucket and operation: what was just
     written is written again, which has to be refused. Where it is not, it is looked before each write whether something
@@ -27,18 +32,29 @@ def create(service: Service, operation: str, place: Place, body: memoryview | No
         RefusedError: As of `Service.call`; with 412 where the answer to an earlier try was lost, and something is
             there now.
     """
-    keeps = service.keeps_conditions(operation, place.bucket)
-    if not keeps and exists(service, place):
+    if service.keeps_conditions(operation, place.bucket):
+        return partial(_answer, service.begin(operation, place, body, IfNoneMatch="*", **params), operation, place)
+    return partial(_create, service, operation, place, body, params)
+
+
+def _create(service: Service, operation: str, place: Place, body: memoryview | None, params: dict[str, Any]) -> Answer:
+    if exists(service, place):
         raise ObjectExistsError(place.uri)
+    answer = _answer(service.begin(operation, place, body, IfNoneMatch="*", **params), operation, place)
+    if service.keeps_conditions(operation, place.bucket) is None:
+        found = _refuses(service, operation, place, body, params)
+        if found is not None:
+            service.learn_conditions(operation, place.bucket, keeps=found)
+    return answer
+
+
+def _answer(asked: Callable[[], Answer], operation: str, place: Place) -> Answer:
     try:
-        answer = service.call(operation, place, body, IfNoneMatch="*", **params)
+        return asked()
     except RefusedError as refused:
         if refused.status == 412 and not refused.after_loss and operation == "PutObject":
             raise ObjectExistsError(place.uri) from None
         raise
-    if keeps is None and (found := _refuses(service, operation, place, body, params)) is not None:
-        service.learn_conditions(operation, place.bucket, keeps=found)
-    return answer
 
 
 def _refuses(

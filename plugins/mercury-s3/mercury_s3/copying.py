@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 from mercury_core.contracts import ObjectInfo, Part
@@ -16,7 +17,7 @@ from mercury_s3.refusals import translated
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from mercury_core.storage.http.answers import Answer
     from mercury_s3.places import Place
@@ -37,13 +38,20 @@ _METADATA = {
 }
 
 
-def copy(service: Service, source: Place, target: Place, *, overwrite: bool, version: str | None) -> ObjectInfo:
-    """Copy an object; see `mercury_core.contracts.CopyingStore.copy`."""
+def begin(
+    service: Service, source: Place, target: Place, *, overwrite: bool, version: str | None
+) -> Callable[[], ObjectInfo]:
+    """Copy an object; what is given waits until it is copied; see `mercury_core.contracts.CopyingStore.copy`."""
     if version is not None and checksums.md5_of(version) and not speaks_otherwise(target.bucket):
         size = service.size_of(source, version)
         if size is not None and size <= LARGEST:
-            with translated("copy", target.uri, service.settings):
-                return _of_version(service, source, target, version, size, overwrite=overwrite)
+            found = ObjectInfo(source.uri, size, None, version)
+            asked = _begin(service, source, target, found, overwrite=overwrite)
+            return partial(_of_version, service, source, target, found, asked, overwrite=overwrite)
+    return partial(_copy, service, source, target, overwrite=overwrite, version=version)
+
+
+def _copy(service: Service, source: Place, target: Place, *, overwrite: bool, version: str | None) -> ObjectInfo:
     with translated("read", source.uri, service.settings):
         said = _look_at(service, source)
     found = info_of(source, said.headers)
@@ -56,18 +64,24 @@ def copy(service: Service, source: Place, target: Place, *, overwrite: bool, ver
 
 
 def _of_version(
-    service: Service, source: Place, target: Place, version: str, size: int, *, overwrite: bool
+    service: Service,
+    source: Place,
+    target: Place,
+    found: ObjectInfo,
+    asked: Callable[[], Answer],
+    *,
+    overwrite: bool,
 ) -> ObjectInfo:
     """Copy what was listed just now, with one request: an ETag that is an MD5 says that all is there."""
-    found = ObjectInfo(source.uri, size, None, version)
-    etag = _ask(service, source, target, found, overwrite=overwrite)
-    md5 = checksums.md5_of(version)
-    if md5 is not None and service.knows_md5(target.bucket) and etag is not None and checksums.md5_of(etag) == md5:
-        return ObjectInfo(target.uri, size, None, f'"{md5}"', {"md5": md5})
-    made = _compared(service, target, found)
-    if made.checksums.get("md5") == md5:
-        service.learn_md5(target.bucket)  # here nothing is encrypted in a way that makes another ETag of it
-    return made
+    with translated("copy", target.uri, service.settings):
+        etag = _etag(service, source, target, found, asked, overwrite=overwrite)
+        md5 = checksums.md5_of(found.version)
+        if md5 is not None and service.knows_md5(target.bucket) and etag is not None and checksums.md5_of(etag) == md5:
+            return ObjectInfo(target.uri, found.size, None, f'"{md5}"', {"md5": md5})
+        made = _compared(service, target, found)
+        if made.checksums.get("md5") == md5:
+            service.learn_md5(target.bucket)  # here nothing is encrypted in a way that makes another ETag of it
+        return made
 
 
 def _look_at(service: Service, source: Place) -> Answer:
@@ -80,23 +94,38 @@ def _look_at(service: Service, source: Place) -> Answer:
 
 
 def _at_once(service: Service, source: Place, target: Place, found: ObjectInfo, *, overwrite: bool) -> ObjectInfo:
-    etag = _ask(service, source, target, found, overwrite=overwrite)
+    asked = _begin(service, source, target, found, overwrite=overwrite)
+    etag = _etag(service, source, target, found, asked, overwrite=overwrite)
     # The same MD5 as its source has: nothing has to be asked again.
     if etag and (md5 := checksums.md5_of(etag)) and md5 == found.checksums.get("md5"):
         return ObjectInfo(target.uri, found.size, None, f'"{md5}"', found.checksums)
     return _compared(service, target, found)
 
 
-def _ask(service: Service, source: Place, target: Place, found: ObjectInfo, *, overwrite: bool) -> str | None:
-    """Have the service copy; gives the ETag of the copy."""
+def _begin(
+    service: Service, source: Place, target: Place, found: ObjectInfo, *, overwrite: bool
+) -> Callable[[], Answer]:
+    """Have the service copy; what is given waits for the answer."""
     params = service.settings.writing() | _source(source, found)
     if service.settings.tags:
         params["TaggingDirective"] = "REPLACE"
+    if overwrite:
+        return service.begin("CopyObject", target, **params)
+    return create(service, "CopyObject", target, None, params)
+
+
+def _etag(
+    service: Service,
+    source: Place,
+    target: Place,
+    found: ObjectInfo,
+    asked: Callable[[], Answer],
+    *,
+    overwrite: bool,
+) -> str | None:
+    """The ETag of the copy, once there is one."""
     try:
-        if overwrite:
-            answer = service.call("CopyObject", target, **params)
-        else:
-            answer = create(service, "CopyObject", target, None, params)
+        answer = asked()
     except RefusedError as refused:
         _what_changed(service, source, target, found, refused, overwrite=overwrite)
         raise

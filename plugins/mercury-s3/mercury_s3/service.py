@@ -5,25 +5,21 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from mercury_core.storage.http.answers import Answer, LostError
 from mercury_s3.answers import RefusedError
 from mercury_s3.connections import Connections, speaks_otherwise
 from mercury_s3.environment import is_aws
 from mercury_s3.places import Place
-from mercury_s3.rapid import Rapid
 from mercury_s3.sdk import Sdk
 from mercury_s3.wire import SLOW, Wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import TypeVar
 
     from mercury_core.storage.http import answers
+    from mercury_core.storage.http.answers import Answer
     from mercury_core.storage.http.tries import Tries
     from mercury_s3.settings import Settings
-
-    T = TypeVar("T")
 
 _MOST_SIZES = 10_000
 
@@ -36,6 +32,7 @@ class Service:
         self.settings = settings
         self._conditions: dict[tuple[str, str], bool] = {}
         self._sizes: dict[tuple[Place, str], int] = {}
+        self._told_by_md5: set[str] = set()
         self._open(Connections(settings))
 
     def remember(self, place: Place, version: str | None, size: int) -> None:
@@ -58,11 +55,11 @@ class Service:
 
     def knows_md5(self, bucket: str) -> bool:
         """Whether the ETags of a bucket are known to be MD5."""
-        return bucket in self._rapid.told_by_md5
+        return bucket in self._told_by_md5
 
     def learn_md5(self, bucket: str) -> None:
         """Remember that an ETag of this bucket was the MD5 of what was written."""
-        self._rapid.told_by_md5.add(bucket)
+        self._told_by_md5.add(bucket)
 
     def learn_conditions(self, operation: str, bucket: str, *, keeps: bool) -> None:
         """Remember what was found out."""
@@ -71,7 +68,6 @@ class Service:
     def _open(self, connections: Connections) -> None:
         self._connections = connections
         self._sdk, self._wire = Sdk(connections), Wire(connections, self.settings)
-        self._rapid = Rapid(connections, self.settings)
 
     @property
     def connections(self) -> Connections:
@@ -94,55 +90,38 @@ class Service:
             LostError: It did not answer.
             botocore.exceptions.BotoCoreError: No credentials, and the like.
         """
+        return self.begin(operation, place, body, **params)()
+
+    def begin(
+        self, operation: str, place: Place, body: memoryview | None = None, /, **params: Any
+    ) -> Callable[[], Answer]:
+        """Send a request ahead; what is given waits for the answer, and asks again as `call` does; it is called once.
+
+        Args and errors: see `call`; none is raised before the answer is waited for.
+        """
         connections = self.connections
         buckets = (place.bucket, *([params["CopySource"]["Bucket"]] if "CopySource" in params else []))
         plain = self.settings.transport == "auto" and not any(map(speaks_otherwise, buckets))
         plane: Wire | Sdk = self._wire if plain else self._sdk
-
-        rapid = self._rapid if plain and self._rapid.serves(operation, place, body, params) else None
+        tries, generation = self.settings.tries(), connections.generation
+        ahead: Callable[[], Answer] | None = None
+        if plain:
+            ahead = self._wire.ahead(operation, place, body, params, tries.patience(slow=operation in SLOW))
 
         def once(tries: Tries) -> Answer:
-            if rapid is not None and tries.number == 1:
-                try:
-                    answer = rapid.send(operation, place, body, params)
-                except LostError:
-                    tries.lost = True
-                else:
-                    if answer is not None:
-                        return answer
+            nonlocal ahead, generation
+            first, ahead = ahead, None
             try:
+                if first is not None:
+                    return first()
+                generation = connections.generation
                 return plane.send(operation, place, body, params, tries.patience(slow=operation in SLOW))
             except RefusedError as refused:
                 if operation == "HeadObject" and refused.status in (400, 403) and refused.code.isdigit():
                     self._say_why(plane, place, tries)
                 raise
 
-        return self.trying(place.bucket, once, connections)
-
-    def _say_why(self, plane: Wire | Sdk, place: Place, tries: Tries) -> None:
-        """Raise what an answer to HEAD has no room for: that credentials are wrong, or have expired."""
-        asked = self.settings.reading() | {"MaxKeys": 1, "Prefix": place.key}
-        try:
-            plane.send("ListObjectsV2", Place(place.bucket, ""), None, asked, tries.patience())
-        except RefusedError as refused:
-            if refused.code not in ("AccessDenied", "403"):
-                raise
-
-    def trying(self, bucket: str, once: Callable[[Tries], T], connections: Connections | None = None) -> T:
-        """Do what `once` does until it succeeds.
-
-        Raises:
-            RefusedError: See `call`.
-            LostError: See `call`.
-        """
-        connections = connections or self.connections
         renewed = moved = False
-        generation = connections.generation
-
-        def first(tries: Tries) -> T:
-            nonlocal generation
-            generation = connections.generation
-            return once(tries)
 
         def mend(refused: answers.RefusedError) -> bool:
             nonlocal renewed, moved
@@ -152,9 +131,18 @@ class Service:
                 connections.renew(generation)
                 return True
             region = refused.region
-            if region and not moved and not connections.region_is_given() and connections.move(bucket, region):
+            if region and not moved and not connections.region_is_given() and connections.move(place.bucket, region):
                 moved = True
                 return True
             return False
 
-        return self.settings.tries().run(first, mend)
+        return lambda: tries.run(once, mend)
+
+    def _say_why(self, plane: Wire | Sdk, place: Place, tries: Tries) -> None:
+        """Raise what an answer to HEAD has no room for: that credentials are wrong, or have expired."""
+        asked = self.settings.reading() | {"MaxKeys": 1, "Prefix": place.key}
+        try:
+            plane.send("ListObjectsV2", Place(place.bucket, ""), None, asked, tries.patience())
+        except RefusedError as refused:
+            if refused.code not in ("AccessDenied", "403"):
+                raise

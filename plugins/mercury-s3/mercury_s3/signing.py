@@ -57,22 +57,28 @@ def signed(
         digest: The SHA-256 of the body in hexadecimal, or `UNSIGNED`.
         now: Seconds since the epoch; the time by default.
     """
-    moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
+    moment = _moment(int(time.time() if now is None else now))
     scope = f"{moment[:8]}/{region}/{service}/aws4_request"
     all_headers = {**headers, "x-amz-content-sha256": digest, "x-amz-date": moment}
     if keys.token:
         all_headers["x-amz-security-token"] = keys.token
     names = sorted(all_headers)
-    lines = "".join(f"{name}:{' '.join(all_headers[name].split())}\n" for name in names)
+    said = ";".join(names)
+    lines = "".join([f"{name}:{' '.join(all_headers[name].split())}\n" for name in names])
     path, _, query = target.partition("?")
-    request = f"{method}\n{path}\n{query}\n{lines}\n{';'.join(names)}\n{digest}"
+    request = f"{method}\n{path}\n{query}\n{lines}\n{said}\n{digest}"
     text = f"AWS4-HMAC-SHA256\n{moment}\n{scope}\n{hashlib.sha256(request.encode()).hexdigest()}"
     key = _signing_key(keys.secret_key, moment[:8], region, service)
-    signature = hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
+    signature = hmac.digest(key, text.encode(), "sha256").hex()
     all_headers["authorization"] = (
-        f"AWS4-HMAC-SHA256 Credential={keys.access_key}/{scope}, SignedHeaders={';'.join(names)}, Signature={signature}"
+        f"AWS4-HMAC-SHA256 Credential={keys.access_key}/{scope}, SignedHeaders={said}, Signature={signature}"
     )
     return all_headers
+
+
+@lru_cache(maxsize=4)
+def _moment(second: int) -> str:
+    return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(second))
 
 
 @lru_cache(maxsize=64)

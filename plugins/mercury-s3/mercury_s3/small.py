@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import BinaryIO
 
 from mercury_core.contracts import ObjectInfo
@@ -15,8 +16,9 @@ from mercury_s3.listing import head
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
+    from mercury_core.storage.http.answers import Answer
     from mercury_s3.places import Place
     from mercury_s3.service import Service
 
@@ -48,8 +50,8 @@ def block(data: BinaryIO, size: int) -> bytes | bytearray:
     return held
 
 
-def put(service: Service, place: Place, content: bytes | bytearray, *, overwrite: bool) -> ObjectInfo:
-    """Send an object whole.
+def begin(service: Service, place: Place, content: bytes | bytearray, *, overwrite: bool) -> Callable[[], ObjectInfo]:
+    """Send an object whole; what is given waits for the answer.
 
     Raises:
         ObjectExistsError: Something is there, and `overwrite` is False.
@@ -58,11 +60,18 @@ def put(service: Service, place: Place, content: bytes | bytearray, *, overwrite
     crc32c = checksums.crc32c(content)
     body = memoryview(content)
     params = service.settings.writing() | {"ChecksumCRC32C": checksums.to_header(crc32c)}
+    if overwrite:
+        asked = service.begin("PutObject", place, body, **params)
+    else:
+        asked = create(service, "PutObject", place, body, params)
+    return partial(_finish, service, place, body, asked, crc32c, overwrite)
+
+
+def _finish(
+    service: Service, place: Place, body: memoryview, asked: Callable[[], Answer], crc32c: str, overwrite: bool
+) -> ObjectInfo:
     try:
-        if overwrite:
-            answer = service.call("PutObject", place, body, **params)
-        else:
-            answer = create(service, "PutObject", place, body, params)
+        answer = asked()
     except RefusedError as refused:
         if overwrite or refused.status != 412:
             raise

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping  # noqa: TC003 — the core looks the types of the parameters up
+from functools import partial
 from typing import TYPE_CHECKING, BinaryIO
 
 from mercury_core.errors import ArgumentsError, ObjectExistsError, ObjectNotFoundError, StoreAccessError
+from mercury_core.storage.http.in_flight import in_flight
 from mercury_s3 import checksums, copying, listing, multipart, small
 from mercury_s3.places import Place, place_of, prefix_of
-from mercury_s3.reading import fetch, reader
+from mercury_s3.reading import begin, fetch, reader
 from mercury_s3.refusals import translated
 from mercury_s3.service import Service
 from mercury_s3.settings import Acl, Encryption, Settings, Transport, faults
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
     from typing import Any
 
     from mercury_core.contracts import Crc, Fault, ObjectInfo, Part
+    from mercury_core.errors import MercuryError
 
 
 class S3Store:
@@ -139,7 +142,7 @@ class S3Store:
         with self._translated("write", uri):
             first = small.block(data, multipart.PART + 1)
             if len(first) <= multipart.PART:
-                return small.put(self._service, place, first, overwrite=overwrite)
+                return small.begin(self._service, place, first, overwrite=overwrite)()
             return multipart.put(self._service, place, first, data, overwrite=overwrite)
 
     def get(self, uri: str, path: Path) -> None:
@@ -269,7 +272,37 @@ class S3Store:
             ObjectExistsError: Something is at the target, and `overwrite` is False.
             StoreAccessError: No permission, no such bucket, no way to the service.
         """
-        return copying.copy(self._service, place_of(source), place_of(target), overwrite=overwrite, version=version)
+        here, there = place_of(source), place_of(target)
+        return copying.begin(self._service, here, there, overwrite=overwrite, version=version)()
+
+    def read_many(self, infos: Iterable[ObjectInfo], ahead: int) -> Iterator[bytes | MercuryError]:
+        """Read small objects; see `mercury_core.contracts.ManyReadingStore.read_many`."""
+        return in_flight((partial(begin, self._service, info) for info in infos), ahead)
+
+    def put_many(
+        self, contents: Iterable[tuple[str, bytes]], ahead: int, *, overwrite: bool
+    ) -> Iterator[ObjectInfo | MercuryError]:
+        """Write small objects; see `mercury_core.contracts.ManyPuttingStore.put_many`."""
+        return in_flight((partial(self._begin_put, uri, data, overwrite) for uri, data in contents), ahead)
+
+    def copy_many(
+        self, pairs: Iterable[tuple[ObjectInfo, str]], ahead: int, *, overwrite: bool
+    ) -> Iterator[ObjectInfo | MercuryError]:
+        """Copy small objects; see `mercury_core.contracts.ManyCopyingStore.copy_many`."""
+        return in_flight((partial(self._begin_copy, info, target, overwrite) for info, target in pairs), ahead)
+
+    def _begin_put(self, uri: str, data: bytes, overwrite: bool) -> Callable[[], ObjectInfo]:
+        asked = small.begin(self._service, place_of(uri), data, overwrite=overwrite)
+
+        def finish() -> ObjectInfo:
+            with self._translated("write", uri):
+                return asked()
+
+        return finish
+
+    def _begin_copy(self, info: ObjectInfo, target: str, overwrite: bool) -> Callable[[], ObjectInfo]:
+        here, there = place_of(info.uri), place_of(target)
+        return copying.begin(self._service, here, there, overwrite=overwrite, version=info.version)
 
     def check(self, uri: str, *, write: bool = False) -> None:  # noqa: ARG002 — see below
         """Ask whether the bucket is there and may be listed: for writing too, since a copy looks what is there.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from functools import partial
 from threading import Lock
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -19,7 +20,7 @@ from mercury_s3.signing import NOTHING, UNSIGNED, signed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from mercury_core.storage.http.messages import Response
     from mercury_s3.connections import Connections
@@ -102,6 +103,20 @@ class Wire:
         self, operation: str, place: Place, body: memoryview | None, params: Mapping[str, Any], patience: float
     ) -> Answer:
         """One try; see `mercury_s3.sdk.Sdk.send`."""
+        return self._begin(operation, place, body, params, patience)()
+
+    def ahead(
+        self, operation: str, place: Place, body: memoryview | None, params: Mapping[str, Any], patience: float
+    ) -> Callable[[], Answer]:
+        """Send the request of one try; what is given waits for the answer, and raises what there is to raise."""
+        try:
+            return self._begin(operation, place, body, params, patience)
+        except Exception as error:  # noqa: BLE001 — it belongs to whoever waits for the answer
+            return partial(_raise, error)
+
+    def _begin(
+        self, operation: str, place: Place, body: memoryview | None, params: Mapping[str, Any], patience: float
+    ) -> Callable[[], Answer]:
         route = self._connections.route(place.bucket)
         method, fixed = _OPERATIONS[operation]
         headers = {"host": urlsplit(route.address).netloc} | _headers(params)
@@ -117,10 +132,8 @@ class Wire:
         del headers["host"]  # the connection says it
         size = body.nbytes if body is not None else 0
         sent = blocks(body) if body is not None else None
-        response = self._channel(route.address).request(method, target, headers, sent, size, patience)
-        if operation == "GetObject" and response.status in (200, 206):
-            return Answer(response.status, response.headers, {}, response)
-        return _read(operation, response)
+        answer = self._channel(route.address).begin(method, target, headers, sent, size, patience)
+        return lambda: _read(operation, answer())
 
     def _channel(self, address: str) -> Channels:
         found = self._channels.get(address)
@@ -138,7 +151,13 @@ class Wire:
         return found
 
 
+def _raise(error: Exception) -> Answer:
+    raise error
+
+
 def _read(operation: str, response: Response) -> Answer:
+    if operation == "GetObject" and response.status in (200, 206):
+        return Answer(response.status, response.headers, {}, response)
     text = response.read(_LONGEST_ANSWER)
     # While a service copies it sends blanks, so that the connection is not taken for dead.
     root, data = documents.parsed(text.strip())
