@@ -134,6 +134,15 @@ def test_a_name_that_is_registered_is_trusted_as_that_and_not_as_what_the_file_s
     assert isinstance(again.underlying.layers[0], models.Scaled)
 
 
+def test_one_class_that_is_trusted_does_not_stand_in_for_another(tmp_path: Path) -> None:
+    path = native.save(models.with_own(), tmp_path / "m")
+    beside = json.loads((path / "model.json").read_text())
+    beside["custom"]["tests>Scaled"] = models.OWN[1]  # Keras would take what is registered: Scaled
+    (path / "model.json").write_text(json.dumps(beside))
+    with pytest.raises(BundleFormatError, match="something else is registered"):
+        native.load(path, trusted=models.OWN[1:])
+
+
 def test_trusted_and_not_there(tmp_path: Path) -> None:
     path = native.save(models.with_own(), tmp_path / "m")
     beside = json.loads((path / "model.json").read_text())

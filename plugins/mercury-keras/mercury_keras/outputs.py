@@ -88,7 +88,8 @@ def check(array: Any, spec: OutputSpec, rows: int, first: int, what: str, advice
     if half and spec.task == "multiclass" and not spec.logits:
         # Probabilities that were rounded to two bytes do not sum to 1, as metrics expect.
         array = array / array.sum(axis=1, keepdims=True)
-    return array
+    found: Array = array
+    return found
 
 
 def predictions(arrays: Mapping[str, Array], outputs: Sequence[OutputSpec]) -> Predictions:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mercury_core.contracts import Model
     from mercury_keras.model import KerasModel
 
-_NAME = "model.json"
+NAME = "model.json"
 _FORMAT_VERSION = 1
 #: By how much predictions may move from one backend or processor to another, which sum in another order.
 TOLERANCE = 1e-5
@@ -106,7 +106,7 @@ def write(path: Path, model: KerasModel, key: str, *, custom: Mapping[str, str],
         "custom": custom,
         "outputs": list(outputs),
     }
-    (path / _NAME).write_text(strict_json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    (path / NAME).write_text(strict_json.dumps(content, indent=2) + "\n", encoding="utf-8")
     return path
 
 
@@ -141,7 +141,7 @@ def read(path: Path, key: str) -> Beside:
     """
     where = str(path)
     try:
-        content = json.loads((path / _NAME).read_bytes())
+        content = json.loads((path / NAME).read_bytes())
         version, found = content["format_version"], content["format"]
         if version == _FORMAT_VERSION and found == key:
             beside = Beside(
@@ -151,15 +151,15 @@ def read(path: Path, key: str) -> Beside:
                 msgspec.convert(content["outputs"], tuple[str, ...]),
             )
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise BundleFormatError(where, f"its {_NAME} cannot be read ({first_line(error)})") from error
+        raise BundleFormatError(where, f"its {NAME} cannot be read ({first_line(error)})") from error
     if version != _FORMAT_VERSION:
-        why = f"its {_NAME} is of version {version!r}, this plugin reads {_FORMAT_VERSION}: install one that reads it"
+        why = f"its {NAME} is of version {version!r}, this plugin reads {_FORMAT_VERSION}: install one that reads it"
         raise BundleFormatError(where, why)
     if found != key:
         raise BundleFormatError(where, f"it was written as {found!r}, not as {key!r}")
     faults = _faults(beside.spec)
     if faults:
-        raise BundleFormatError(where, f"its {_NAME} cannot be true: {'; '.join(faults)}")
+        raise BundleFormatError(where, f"its {NAME} cannot be true: {'; '.join(faults)}")
     return beside
 
 

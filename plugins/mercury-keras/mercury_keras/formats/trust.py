@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from mercury_core.errors import BundleFormatError, UnsavableModelError, UntrustedTypeError
 from mercury_keras.backend import keras
-from mercury_keras.formats.common import first_line
+from mercury_keras.formats.common import NAME, first_line
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -268,7 +268,11 @@ def _imported(path: Any, name: str, reference: str) -> Any:
             raise BundleFormatError(
                 str(path), f"{reference} cannot be imported ({first_line(error)}): {todo}"
             ) from error
-    found = _at(reference) if reference else _registered().get(name)
+    registered = _registered().get(name)
+    found = _at(reference) if reference else registered
+    if found is not None and registered not in (None, found):  # Keras would take the one that is registered
+        why = f"its {name!r} is {reference} by its {NAME}, and something else is registered with Keras as that"
+        raise BundleFormatError(str(path), why)
     if found is None:
         why = f"nothing is registered with Keras as {name!r}: import the module that defines it"
         raise BundleFormatError(str(path), f"{reference} is not there" if reference else why)
