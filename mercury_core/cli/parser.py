@@ -11,16 +11,18 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-#: Every command and its line of help. The module of that name in this package has ``arguments(parser)``, which adds its
-#: arguments, and ``execute(args)``, which gives back the exit code.
+#: Every command and its line of help. The module of that name (``_`` for ``-``) in this package has
+#: ``arguments(parser)``, which adds its arguments, and ``execute(args)``, which gives back the exit code.
 COMMANDS = {
     "run": "run a workflow file",
     "check": "find every fault of a workflow file, and do no work",
     "predict": "predict the rows of a source with a saved model",
     "inspect": "show what a saved model takes and gives, and what it was made with",
     "verify": "replay the golden rows of a saved model, here or by a server",
+    "serve": "serve a saved model over HTTP",
     "copy": "copy a file or a tree between any two stores, verified",
     "ls": "list what is stored below a URI or a path",
+    "oip-check": "check a server against the Open Inference Protocol v2",
     "providers": "list what is installed, by verb and key",
     "plugins": "list the plugins that were found, and why one was set aside",
 }
@@ -47,7 +49,7 @@ def parse(words: list[str]) -> tuple[Callable[[argparse.Namespace], int], argpar
         from mercury_core.errors import did_you_mean
 
         top.error(f"there is no command {args.command!r}.{did_you_mean(args.command, COMMANDS)}")
-    module = import_module(f"mercury_core.cli.{args.command}")
+    module = import_module(f"mercury_core.cli.{args.command.replace('-', '_')}")
     parser = argparse.ArgumentParser(
         prog=f"mercury-ml {args.command}",
         description=module.__doc__,

@@ -6,14 +6,23 @@ without the code under test, and runs pytest; see ``docs/testing-plugins.md``.
 
 from __future__ import annotations
 
-try:
-    import pytest
-except ImportError as error:  # pragma: no cover — the tests cannot run without it
-    raise ImportError("The suites need pytest: pip install 'mercury-ml-core[testing]'") from error
-
-pytest.register_assert_rewrite(f"{__name__}.suite", *(f"{__name__}.stores_{part}" for part in ("reading", "writing")))
-pytest.register_assert_rewrite(*(f"{__name__}.stores_{part}" for part in ("abilities", "copying", "parts", "setup")))
-
-from mercury_core.testing.stores import StoreSuite  # noqa: E402 — asserts are rewritten at import
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from mercury_core.testing.stores import StoreSuite as StoreSuite
 
 __all__ = ["StoreSuite"]
+
+
+def __getattr__(name: str) -> object:
+    """Import a suite when it is first used: what else is in this package needs no pytest."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        import pytest
+    except ImportError as error:
+        raise ImportError("The suites need pytest: pip install 'mercury-ml-core[testing]'") from error
+    parts = ("reading", "writing", "abilities", "copying", "parts", "setup")
+    pytest.register_assert_rewrite(f"{__name__}.suite", *(f"{__name__}.stores_{part}" for part in parts))
+    from mercury_core.testing.stores import StoreSuite
+
+    return StoreSuite

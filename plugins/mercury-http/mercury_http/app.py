@@ -8,7 +8,6 @@ Source: https://github.com/emmett-framework/granian/blob/master/docs/spec/RSGI.m
 
 from __future__ import annotations
 
-import asyncio
 import hmac
 import time
 from typing import TYPE_CHECKING, Any
@@ -26,6 +25,7 @@ from mercury_http.refusals import RequestError, unknown
 from mercury_http.shelf import Shelf
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable, Mapping
 
     from mercury_http.settings import Settings
