@@ -324,6 +324,9 @@ def _parameters(found: Any) -> dict[str | None, Any]:
         if "__init__" not in vars(each):
             continue
         own = _of(vars(each)["__init__"], skip=1)
+        # What a class above needs, the one below gives.
+        needed = None if accepted else Parameter.empty
+        own = {name: needed if default is Parameter.empty else default for name, default in own.items()}
         accepted = {**{name: default for name, default in own.items() if name is not None}, **accepted}
         if None not in own:
             return accepted

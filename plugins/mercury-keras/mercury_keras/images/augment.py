@@ -6,6 +6,9 @@ prediction and the saved model know nothing of it.
 
 from __future__ import annotations
 
+import random
+import sys
+from contextlib import contextmanager
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +19,7 @@ from mercury_core.errors import ArgumentsError, DataError
 from mercury_keras.images.spec import image_columns, with_augmentation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from mercury_core.contracts import Fault
     from mercury_core.data import DataSet
@@ -105,8 +108,8 @@ class Augmenter:
         with self._lock, keras().device("cpu"):
             given: Any = images
             for place, layer in enumerate(self._layers):
-                _seed(layer, (self._seed, epoch, index, place))
-                given = layer(given, training=True)
+                with _seeded(layer, (self._seed, epoch, index, place)):
+                    given = layer(given, training=True)
                 if tuple(given.shape) != images.shape:
                     before, after = (" × ".join(map(str, tuple(shape)[1:])) for shape in (images.shape, given.shape))
                     raise DataError(
@@ -121,13 +124,14 @@ class Augmenter:
         Raises:
             DataError: A layer changes its size, refuses it, or has weights, which nothing would train.
         """
+        from mercury_keras.names import said
+
         try:
             self(np.zeros((1, *image.shape), np.float32), 0, 0)
         except DataError:
             raise
         except Exception as error:
-            said = " ".join(str(error).split()).rstrip(".")
-            raise DataError(f"The images of the column {self._column!r} cannot be augmented: {said}.") from error
+            raise DataError(f"The images of the column {self._column!r} cannot be augmented: {said(error)}.") from error
         for layer in self._layers:
             if layer.weights:
                 raise DataError(
@@ -168,12 +172,26 @@ def _noted(data_set: DataSet, name: str, layers: Sequence[Any], columns: Sequenc
     return data_set.replace(features=DataWrapper(table))
 
 
-def _seed(layer: Any, words: tuple[int, ...]) -> None:
-    """Put every generator of random numbers in a layer where these numbers say."""
+@contextmanager
+def _seeded(layer: Any, words: tuple[int, ...]) -> Iterator[None]:
+    """Have these numbers say what chance does in a layer."""
     weights = {id(weight) for weight in layer.weights}
     states = [variable for variable in layer.variables if id(variable) not in weights]
     for place, state in enumerate(states):
         if tuple(state.shape) == (2,):
-            # 31 bits: some backends keep the state in signed integers.
-            start = int(np.random.SeedSequence((*words, place)).generate_state(1)[0]) >> 1
-            state.assign(np.array([start, 0], str(state.dtype)))
+            state.assign(np.array([_start((*words, place)), 0], str(state.dtype)))
+    if not hasattr(sys.modules[type(layer).__module__], "py_random"):
+        yield
+        return
+    # AugMix asks Python's own generator as well, which belongs to everybody.
+    before = random.getstate()
+    random.seed(_start(words))
+    try:
+        yield
+    finally:
+        random.setstate(before)
+
+
+def _start(words: tuple[int, ...]) -> int:
+    """A number of 31 bits, since some backends keep the state in signed integers."""
+    return int(np.random.SeedSequence(words).generate_state(1)[0]) >> 1
