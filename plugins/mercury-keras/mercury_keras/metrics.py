@@ -104,6 +104,8 @@ class KerasEvaluation:
                 )
         # Some count in whole numbers unless told otherwise, and would cut off weights.
         more = {"num_classes": len(measured.labels), **({} if weights is None else {"dtype": "float32"})}
+        if measured.kind == "multilabel":  # without one, some look for the one label that is the most likely
+            more["threshold"] = 0.5
         made, faults = _made(meant, (), more)
         if faults:
             raise ArgumentsError("evaluate", "keras.evaluate", [fault.message for fault in faults])
