@@ -45,6 +45,14 @@ def test_it_begins_with_its_weights_and_all_of_it_is_trained(words: Path) -> Non
     assert len(frozen.trainable_weights) == 2
 
 
+@pytest.mark.parametrize("columns", [{"x": TRUTH, "y": ~TRUTH}, {"x": NUMBERS, "y": NUMBERS + 1.0}])
+def test_several_targets_are_told_by_their_names(columns: dict[str, Any], tmp_path: Path) -> None:
+    stored(tmp_path / "m", columns)
+    _, output = one(dict(reversed(columns.items())), bundle=tmp_path / "m")
+    assert output.targets == ("x", "y")
+    assert len(output.types) == 2
+
+
 def test_classes_that_these_data_lack_stay_in_it(words: Path) -> None:
     labels = np.where(WORDS == "C", "B", WORDS)
     _, output = one({"y": labels}, bundle=words)

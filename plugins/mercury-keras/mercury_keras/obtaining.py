@@ -231,7 +231,7 @@ def _same_outputs(spec: Any, outputs: Sequence[OutputSpec], what: str) -> tuple[
                 "Name the targets of each output with outputs.",
             )
         if before.classes is None and output.classes is None:
-            found.append(output)
+            found.append(_in_order_of(before, output))
             continue
         new = [label for label in output.classes or () if label not in (before.classes or ())]
         if new or output.classes is None:
@@ -244,3 +244,13 @@ def _same_outputs(spec: Any, outputs: Sequence[OutputSpec], what: str) -> tuple[
             )
         found.append(replace(output, task=before.task, classes=before.classes, units=before.units))
     return tuple(found)
+
+
+def _in_order_of(before: OutputSpec, output: OutputSpec) -> OutputSpec:
+    """An output of now with its targets as the stored model has them, where these are the same ones."""
+    from dataclasses import replace
+
+    if sorted(before.targets) != sorted(output.targets):
+        return output
+    places = [output.targets.index(name) for name in before.targets]
+    return replace(output, targets=before.targets, types=tuple(output.types[place] for place in places))
