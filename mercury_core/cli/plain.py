@@ -61,7 +61,8 @@ def described(result: Mapping[str, Any]) -> str:
             said.append(", ".join(f"{name} {number}" for name, number in value.items()) + " rows")
         elif key == "training":
             epochs, stopped = value.get("epochs"), value.get("stopped")
-            said += [f"{epochs} epochs" + f" ({stopped})" * bool(stopped)] if epochs is not None else []
+            early = stopped not in (None, "epochs")  # all of them were done
+            said += [f"{epochs} epochs" + f" ({stopped})" * early] if epochs is not None else []
         elif key in ("size", "bytes"):
             said.append(human(value))
         elif isinstance(value, str):
