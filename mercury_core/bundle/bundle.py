@@ -74,8 +74,8 @@ class Bundle:
         self.run = run
         self.license = license
         self.description = description
-        self._golden = golden
-        self._sample = sample
+        # Shared with copies that differ in what is recorded: one of them predicts, for all.
+        self._rows: dict[str, Any] = {"golden": golden, "sample": sample}
 
     @classmethod
     def of(cls, model: Model, bunch: DataBunch) -> Bundle:
@@ -104,12 +104,13 @@ class Bundle:
 
         None of a model whose training data are not known, or that could not predict them (which was warned of).
         """
-        if self._golden is None and self._sample is not None:
+        sample = self._rows.pop("sample", None)
+        if sample is not None:
             from mercury_core.bundle.golden import made
 
-            sample, self._sample = self._sample, None
-            self._golden = made(self, sample)
-        return self._golden
+            self._rows["golden"] = made(self, sample)
+        golden: Golden | None = self._rows["golden"]
+        return golden
 
     def predict(self, data: DataSet | Any) -> Predictions:
         """Predict rows.

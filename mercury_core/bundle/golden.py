@@ -11,7 +11,7 @@ from mercury_core.bundle.fields import MOST_CATEGORIES, name_of
 from mercury_core.errors import CorruptBundleError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     import pyarrow as pa
@@ -54,7 +54,8 @@ class Golden:
 
         both = ((_INPUT, self.rows), (_OUTPUT, self.predictions))
         fields = [one.with_name(f"{prefix}{one.name}") for prefix, table in both for one in table.schema]
-        parquet.write_table(pa.table([*self.rows.columns, *self.predictions.columns], schema=pa.schema(fields)), path)
+        table = pa.table([*self.rows.columns, *self.predictions.columns], schema=pa.schema(fields))
+        parquet.write_table(table, path, use_compliant_nested_type=False)
 
 
 def read(content: bytes, signature: Signature, tolerance: float, where: str) -> Golden:
@@ -74,8 +75,8 @@ def read(content: bytes, signature: Signature, tolerance: float, where: str) -> 
 
     try:
         with parquet.ParquetFile(pa.BufferReader(content)) as file:
-            table = file.read()
-    except (pa.ArrowException, OSError) as error:
+            table = _as_written(file.read(), file.metadata.metadata or {})
+    except (pa.ArrowException, OSError, ValueError) as error:
         said = str(error).splitlines()[0].rstrip(".")
         raise CorruptBundleError(where, [f"{NAME} is no Parquet file that can be read ({said})"]) from error
     rows, predictions = (_part(table, prefix) for prefix in (_INPUT, _OUTPUT))
@@ -84,6 +85,21 @@ def read(content: bytes, signature: Signature, tolerance: float, where: str) -> 
     if faults:
         raise CorruptBundleError(where, faults)
     return golden
+
+
+def _as_written(table: pa.Table, noted: Mapping[bytes, bytes]) -> pa.Table:
+    """The very types that were written, of which Parquet lacks some, as seconds; Arrow notes them beside."""
+    import base64
+
+    import pyarrow as pa
+
+    if b"ARROW:schema" not in noted:
+        return table
+    written = pa.ipc.read_schema(pa.BufferReader(base64.b64decode(noted[b"ARROW:schema"])))
+    for place, (found, field) in enumerate(zip(table.schema, written, strict=True)):
+        if found.type != field.type:
+            table = table.set_column(place, field, table.column(place).cast(field.type))
+    return table
 
 
 def _part(table: pa.Table, prefix: str) -> pa.Table:

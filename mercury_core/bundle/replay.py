@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from mercury_core.bundle import directory
@@ -99,14 +100,17 @@ def compared(expected: Mapping[str, list[Any]], found: Mapping[str, list[Any]], 
 
 
 def _difference(one: Any, other: Any) -> float:
-    if one is None or other is None or isinstance(one, (str, bytes, bool)):
-        return 0.0 if one == other and type(one) is type(other) else math.inf
     if isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
         return max(map(_difference, one, other), default=0.0)
-    try:
-        if one == other or (one != one and other != other):  # NaN is like NaN
-            return 0.0
-        moved = abs(float(other) - float(one)) / max(1.0, abs(float(one)))
-    except (TypeError, ValueError, OverflowError):  # times, and whatever else has no size
-        return math.inf
+    if not (_is_number(one) and _is_number(other)):
+        return 0.0 if type(one) is type(other) and one == other else math.inf
+    if one == other or (one != one and other != other):  # NaN is like NaN
+        return 0.0
+    if isinstance(one, float) or isinstance(other, float):
+        one, other = float(one), float(other)
+    moved = float(abs(other - one)) / max(1.0, abs(float(one)))
     return moved if moved == moved else math.inf
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float, Decimal)) and not isinstance(value, bool)

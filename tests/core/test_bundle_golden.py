@@ -1,0 +1,569 @@
+"""Golden rows: which are kept, what is written of them, and what a replay finds here, in stores and at a server."""
+
+from __future__ import annotations
+
+import json
+import math
+import threading
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from mercury_core import (
+    Bundle,
+    DataBunch,
+    DataSet,
+    DataWrapper,
+    Predictions,
+    load_model,
+    store_model,
+    transform_data_bunch as transform,
+    verify,
+)
+from mercury_core.bundle import Field, Golden, Signature, golden as goldens
+from mercury_core.bundle.golden import MOST_ROWS, chosen
+from mercury_core.bundle.replay import compared
+from mercury_core.cli import main
+from mercury_core.errors import BundleError, CorruptBundleError, PredictError, UriError
+from tests.core.bundle_parts import FORMAT, HERE, TRUSTED, SumFormat, SumModel, data_set, make_importable
+from tests.core.remote_parts import ASKED, memory
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+__all__ = ["memory"]
+TRUST = [word for name in TRUSTED for word in ("--trust", name)]
+
+
+@pytest.fixture(autouse=True)
+def _parts_can_be_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+    make_importable(monkeypatch)
+
+
+@pytest.fixture
+def bundle() -> Bundle:
+    bunch = DataBunch({"train": data_set([1.0, 2.0], [3.0, 4.0]), "test": data_set([10.0], [20.0])})
+    return Bundle.of(SumModel(offset=0.5), transform(transform(bunch, f"{HERE}:Shift"), f"{HERE}:double", times=3))
+
+
+@pytest.fixture
+def saved(tmp_path: Path, bundle: Bundle) -> str:
+    return store_model(bundle, tmp_path / "m", format=FORMAT).uri
+
+
+# --- which rows ---
+
+
+def rows_of(data: Any) -> list[dict[str, Any]]:
+    table = chosen(DataWrapper(data))
+    assert table is not None
+    rows: list[dict[str, Any]] = table.to_pylist()
+    return rows
+
+
+def test_few_rows_are_all_kept() -> None:
+    assert rows_of({"a": [3, 1, 2]}) == [{"a": 3}, {"a": 1}, {"a": 2}]
+    assert chosen(DataWrapper({"a": []})) is None
+    assert chosen(DataWrapper(pa.table({}))) is None
+
+
+def test_rows_are_spread_over_the_data() -> None:
+    assert [row["a"] for row in rows_of({"a": list(range(1000))})] == list(range(0, 1000, 100))
+
+
+def test_nulls_and_rare_labels_are_among_them() -> None:
+    numbers: list[float | None] = [1.0] * 5000
+    numbers[4567] = None
+    labels = ["often"] * 5000
+    labels[123] = "rare"
+    flags = [False] * 5000
+    flags[77] = True
+    for kind in (pa.string(), pa.large_string(), pa.dictionary(pa.int32(), pa.string())):
+        table = pa.table({"n": pa.array(numbers), "l": pa.array(labels).cast(kind), "f": pa.array(flags)})
+        rows = rows_of(table)
+        assert len(rows) == MOST_ROWS
+        assert [row["n"] for row in rows].count(None) == 1
+        assert [row["l"] for row in rows].count("rare") == 1
+        assert [row["f"] for row in rows].count(True) == 1
+
+
+@given(st.integers(1, 200), st.integers(1, 5))
+@settings(max_examples=50, deadline=None)
+def test_the_first_null_is_found_wherever_it_is(rows: int, chunks: int) -> None:
+    place = (rows * 7919) % rows
+    values = [None if row == place or row == rows - 1 else row for row in range(rows)]
+    parts = [values[start : start + rows // chunks + 1] for start in range(0, rows, rows // chunks + 1)]
+    column = pa.chunked_array([pa.array(part, pa.int64()) for part in parts])
+    assert goldens._first_null(column) == min(place, rows - 1)
+
+
+@given(st.lists(st.sampled_from([None, "a", "b", "c"]), min_size=1, max_size=60))
+@settings(max_examples=50, deadline=None)
+def test_the_choice_depends_on_the_data_alone(labels: list[str | None]) -> None:
+    table = pa.table({"l": pa.array(labels, pa.string()), "n": list(range(len(labels)))})
+    rows = rows_of(table)
+    assert rows == rows_of(table) == rows_of(pa.concat_tables([table.slice(0, 7), table.slice(7)]))
+    assert len(rows) == min(MOST_ROWS, len(labels))
+    assert [row["n"] for row in rows] == sorted({row["n"] for row in rows})
+    assert {None} & set(labels) <= {row["l"] for row in rows}
+
+
+def test_a_frame_and_a_matrix_give_rows_too() -> None:
+    frame = pd.DataFrame({"a": [1.0, None], "c": pd.Categorical(["x", "y"])})
+    assert rows_of(frame) == [{"a": 1.0, "c": "x"}, {"a": None, "c": "y"}]
+    assert rows_of(np.array([[1.5], [2.5]])) == [{"x0": 1.5}, {"x0": 2.5}]
+
+
+def test_large_rows_are_fewer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(goldens, "MOST_BYTES", 4000)
+    assert len(rows_of({"a": ["x" * 1000] * 20})) == 2
+    assert len(rows_of({"a": ["x" * 10_000] * 20})) == 1
+
+
+def test_a_multitude_of_categories_is_not_carried_along() -> None:
+    labels = [f"c{n}" for n in range(5000)]
+    table = pa.table({"a": pa.array(labels).dictionary_encode()})
+    sample = chosen(DataWrapper(table))
+    assert sample is not None
+    assert sample.schema.field("a").type == pa.string()
+
+
+# --- what is kept ---
+
+
+def test_a_model_has_golden_rows_before_and_after_it_is_saved(bundle: Bundle, saved: str) -> None:
+    assert bundle.golden is not None
+    assert bundle.golden.rows.to_pydict() == {"a": [1.0, 2.0], "b": [3.0, 4.0]}
+    expected = [sum((each - 4) * 3 for each in row) + 0.5 for row in ((1, 3), (2, 4))]
+    assert bundle.golden.predictions.to_pydict() == {"prediction": expected}
+    assert load_model(saved, trusted=TRUSTED).golden == bundle.golden
+    assert pq.read_table(f"{saved}/golden.parquet").column_names == ["input:a", "input:b", "output:prediction"]
+
+
+def test_a_model_that_is_loaded_and_saved_again_keeps_them(tmp_path: Path, saved: str) -> None:
+    loaded = load_model(saved, trusted=TRUSTED)
+    again = store_model(loaded, tmp_path / "again", format=FORMAT)
+    assert load_model(again.uri, trusted=TRUSTED).golden == loaded.golden
+    assert verify(again.uri, trusted=TRUSTED).holds
+
+
+def test_without_transforms_and_without_training_data(tmp_path: Path) -> None:
+    plain = Bundle.of(SumModel(), DataBunch({"train": data_set([1.0], [2.0])}))
+    assert plain.golden is not None
+    assert plain.golden.predictions.to_pydict() == {"prediction": [3.0]}
+    own = store_model(SumModel(), tmp_path / "own", format=FORMAT)
+    assert load_model(own.uri, trusted=TRUSTED).golden is None
+    with pytest.raises(BundleError, match=r"own cannot be verified, since it has no golden rows: it was saved by"):
+        verify(own.uri, trusted=TRUSTED)
+
+
+def test_a_model_that_cannot_predict_them_is_saved_without(tmp_path: Path) -> None:
+    class Sulking(SumModel):
+        def predict(self, data_set: DataSet) -> Predictions:
+            raise RuntimeError("not today")
+
+    bundle = Bundle.of(Sulking(), DataBunch({"train": data_set([1.0], [2.0])}))
+    with pytest.warns(UserWarning, match="has no golden rows, since predicting them failed: not today"):
+        stored = store_model(bundle, tmp_path / "m", format=FORMAT)
+    assert load_model(stored.uri, trusted=TRUSTED).golden is None
+    assert bundle.golden is None
+
+    class Short(SumModel):
+        def predict(self, data_set: DataSet) -> Predictions:
+            return super().predict(data_set.slice(0, 1))
+
+    with pytest.warns(UserWarning, match="it gave 1 predictions of 2 rows"):
+        assert Bundle.of(Short(), DataBunch({"train": data_set([1.0, 2.0], [2.0, 3.0])})).golden is None
+
+
+COLUMNS = {
+    "integer": pa.array([2**62 + 1, None], pa.int64()),
+    "small": pa.array([1, None], pa.int8()),
+    "unsigned": pa.array([2**64 - 1, 0], pa.uint64()),
+    "half": pa.array([np.float16(0.5), np.float16("nan")], pa.float16()),
+    "float": pa.array([0.1, None], pa.float32()),
+    "double": pa.array([float("nan"), float("-inf")]),
+    "text": pa.array(["é", None], pa.large_string()),
+    "bytes": pa.array([b"\0", None]),
+    "flag": pa.array([True, None]),
+    "label": pa.array(["x", None]).dictionary_encode(),
+    "when": pa.array([datetime(2026, 1, 1, tzinfo=UTC), None], pa.timestamp("s", "Europe/Berlin")),
+    "amount": pa.array([None, None], pa.decimal128(7, 2)),
+    "list": pa.array([[1.5], None], pa.list_(pa.float32())),
+    "nothing": pa.nulls(2),
+    "strange:name.é": pa.array([1, 2]),
+    "image": pa.FixedShapeTensorArray.from_numpy_ndarray(np.arange(8, dtype=np.uint8).reshape(2, 2, 2)),
+}
+
+
+def test_every_type_survives_the_file(tmp_path: Path) -> None:
+    rows = pa.table(COLUMNS)
+    made = Golden(rows, pa.table({"prediction": ["x", None], "score_x": [0.25, float("nan")]}), 1e-6)
+    made.write(tmp_path / "g.parquet")
+    fields = tuple(Field(name, str(column.type).replace("large_", "")) for name, column in COLUMNS.items())
+    fields = tuple(
+        Field(one.name, "dictionary<string>")
+        if one.name == "label"
+        else Field(one.name, one.type, shape=(2, 2))
+        if one.name == "image"
+        else one
+        for one in fields
+    )
+    read = goldens.read((tmp_path / "g.parquet").read_bytes(), Signature(inputs=fields), 1e-6, "m")
+    assert read.rows.schema == rows.schema
+    for name in rows.column_names:
+        assert repr(read.rows[name].to_pylist()) == repr(rows[name].to_pylist())
+    assert read.predictions.schema == made.predictions.schema
+    assert read.tolerance == 1e-6
+
+
+def test_columns_of_files_keep_their_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Sizes(SumModel):
+        input_shapes = {"image": (8, 8)}
+
+        def predict(self, data_set: DataSet) -> Predictions:
+            found = data_set.features.to("arrow").underlying["image"].to_pylist()
+            read = [(tmp_path / one).read_bytes() if isinstance(one, str) else one for one in found]
+            return Predictions(DataWrapper({"size": [len(each) for each in read]}))
+
+    names = []
+    for number in range(3):
+        names.append(str(tmp_path / f"{number}.png"))
+        (tmp_path / f"{number}.png").write_bytes(b"x" * (10 * number + 1))
+    train = DataSet({"features": {"image": names, "n": [1, 2, 3]}})
+    bundle = Bundle.of(Sizes(), DataBunch({"train": train}))
+    assert bundle.golden is not None
+    assert [len(each) for each in bundle.golden.rows["image"].to_pylist()] == [1, 11, 21]
+    assert bundle.golden.predictions["prediction"].to_pylist() == [1, 11, 21]
+    stored = store_model(bundle, tmp_path / "m", format=FORMAT).uri
+    (tmp_path / "0.png").unlink()
+    assert load_model(stored, trusted=TRUSTED).golden == bundle.golden
+    monkeypatch.setattr(goldens, "MOST_BYTES", 20)
+    other = Bundle.of(Sizes(), DataBunch({"train": train.slice(1)}))
+    assert other.golden is not None
+    assert other.golden.rows.num_rows == 1
+    with pytest.warns(UserWarning, match="predicting them failed: Nothing is stored at"):
+        assert Bundle.of(Sizes(), DataBunch({"train": train})).golden is None
+
+
+# --- replayed here ---
+
+
+def test_a_bundle_that_is_what_it_was_holds_to_the_last_bit(saved: str) -> None:
+    report = verify(saved, trusted=TRUSTED)
+    assert (report.rows, report.largest, report.tolerance, report.holds, report.where) == (2, 0.0, 0.0, True, "")
+
+
+def test_predictions_that_moved_are_shown(saved: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(SumFormat, "load", lambda self, path, **_: SumModel(0.5 + 2**-20))
+    report = verify(saved, trusted=TRUSTED)
+    assert not report.holds
+    assert report.largest == pytest.approx(2**-20 / 5.5)
+    assert report.where == f"prediction of row 1: expected -5.5, found {-5.5 + 2**-20}"
+    assert verify(saved, trusted=TRUSTED, tolerance=1e-6).holds
+
+
+def test_a_format_says_how_exact_it_is(tmp_path: Path, bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(SumFormat, "tolerance", 1e-5, raising=False)
+    stored = store_model(bundle, tmp_path / "m", format=FORMAT)
+    monkeypatch.setattr(SumFormat, "load", lambda self, path, **_: SumModel(0.5 + 2**-20))
+    report = verify(stored.uri, trusted=TRUSTED)
+    assert report.holds
+    assert report.tolerance == 1e-5
+    monkeypatch.delattr(SumFormat, "tolerance")
+    again = store_model(load_model(stored.uri, trusted=TRUSTED), tmp_path / "again", format=FORMAT)
+    golden = load_model(again.uri, trusted=TRUSTED).golden
+    assert golden is not None
+    assert golden.tolerance == 1e-5
+
+
+def test_in_a_store_and_after_a_copy(bundle: Bundle, memory: Any, tmp_path: Path) -> None:
+    store_model(bundle, tmp_path / "m", format=FORMAT, remote="mem://b/m")
+    assert verify("mem://b/m", trusted=TRUSTED).holds
+    with serving([-11.5, -5.5]) as server:
+        ASKED.clear()
+        assert verify("mem://b/m", against=server.url).holds
+    assert {uri for _, uri, _ in ASKED} == {"mem://b/m/mercury.json", "mem://b/m/golden.parquet"}
+
+
+@pytest.mark.parametrize(
+    ("expected", "found", "largest", "where"),
+    [
+        ([1.0, 2.0], [1.0, 2.5], 0.25, "p of row 1: expected 2.0, found 2.5"),
+        ([0.0], [1e-9], 1e-9, "p of row 0: expected 0.0, found 1e-09"),
+        ([1e6], [1e6 + 1], 1e-6, "p of row 0: expected 1000000.0, found 1000001.0"),
+        ([float("nan"), None, float("inf")], [float("nan"), None, float("inf")], 0.0, ""),
+        ([float("nan")], [1.0], math.inf, "p of row 0: expected nan, found 1.0"),
+        ([None], [0.0], math.inf, "p of row 0: expected None, found 0.0"),
+        ([1.0], [None], math.inf, "p of row 0: expected 1.0, found None"),
+        (["a"], ["b"], math.inf, "p of row 0: expected 'a', found 'b'"),
+        ([1], ["1"], math.inf, "p of row 0: expected 1, found '1'"),
+        ([True], [1], math.inf, "p of row 0: expected True, found 1"),
+        ([2**62], [2**62 + 1], 2**-62, f"p of row 0: expected {2**62}, found {2**62 + 1}"),
+        ([[1.0, 2.0]], [[1.0, 2.5]], 0.25, "p of row 0: expected [1.0, 2.0], found [1.0, 2.5]"),
+        ([datetime(2026, 1, 1, tzinfo=UTC)], [datetime(2027, 1, 1, tzinfo=UTC)], math.inf, None),
+        ([1.0, 2.0], [1.0], math.inf, "expected p of 2 rows, found p of 1 rows"),
+    ],
+)
+def test_differences(expected: list[Any], found: list[Any], largest: float, where: str | None) -> None:
+    report = compared({"p": expected}, {"p": found}, 0.0)
+    assert report.largest == pytest.approx(largest)
+    assert report.holds == (largest == 0.0)
+    assert where is None or report.where == where
+
+
+def test_other_columns_are_named() -> None:
+    report = compared({"prediction": [1]}, {"y": [1]}, 0.5)
+    assert (report.holds, report.where) == (False, "expected prediction of 1 rows, found y of 1 rows")
+    assert compared({"prediction": [1]}, {}, 0.5).where == "expected prediction of 1 rows, found nothing"
+
+
+@given(st.lists(st.floats(width=64), min_size=1), st.floats(0, 1))
+@settings(max_examples=100, deadline=None)
+def test_predictions_are_like_themselves(values: list[float], tolerance: float) -> None:
+    assert compared({"p": values}, {"p": list(values)}, tolerance).holds
+
+
+# --- what is kept may lie ---
+
+
+def tampered(saved: str, table: pa.Table | bytes) -> None:
+    """Other golden rows, with a manifest that vouches for them."""
+    import hashlib
+    from pathlib import Path
+
+    path, manifest = Path(saved) / "golden.parquet", Path(saved) / "mercury.json"
+    if isinstance(table, bytes):
+        path.write_bytes(table)
+    else:
+        pq.write_table(table, path)
+    told = json.loads(manifest.read_text())
+    content = path.read_bytes()
+    told["files"]["golden.parquet"] = {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    manifest.write_text(json.dumps(told))
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        (b"PAR1 or not", "golden.parquet is no Parquet file that can be read"),
+        (pa.table({"input:a": [1.0], "output:prediction": [1.0]}), r"has rows of \['a'\], and the signature has"),
+        (
+            pa.table({"input:a": ["x"], "input:b": [1.0], "output:prediction": [1.0]}),
+            "has string in the column 'a', and the signature says double",
+        ),
+        (pa.table({"input:a": [1.0], "input:b": [1.0]}), "golden.parquet holds no predictions"),
+    ],
+)
+def test_golden_rows_that_are_not_the_models_are_refused(
+    saved: str, table: Any, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tampered(saved, table)
+    monkeypatch.setattr(SumFormat, "load", lambda *_, **__: pytest.fail("something was loaded"))
+    for act in (load_model, verify):
+        with pytest.raises(CorruptBundleError, match=said):
+            act(saved, trusted=TRUSTED)
+
+
+def test_golden_rows_that_were_altered_are_not_replayed(saved: str) -> None:
+    from pathlib import Path
+
+    (Path(saved) / "golden.parquet").write_bytes(b"other")
+    with pytest.raises(CorruptBundleError, match=r"golden\.parquet is not what was saved"):
+        verify(saved, against="http://127.0.0.1:1")
+    (Path(saved) / "golden.parquet").unlink()
+    with pytest.raises(CorruptBundleError, match=r"golden\.parquet is missing"):
+        verify(saved, against="http://127.0.0.1:1")
+
+
+# --- replayed by a server ---
+
+
+class Server:
+    """A server of the protocol, that gives fixed predictions.
+
+    Attributes:
+        url: Where it answers.
+        asked: The path, the header and the rest of each request with a body.
+        tokens: What was given as authorization.
+    """
+
+    def __init__(self, outputs: list[dict[str, Any]], datatypes: dict[str, str], raw: tuple[int, bytes] | None) -> None:
+        self.asked: list[tuple[str, Any, bytes]] = []
+        self.tokens: list[str | None] = []
+        inputs = [{"name": name, "datatype": kind, "shape": [-1]} for name, kind in datatypes.items()]
+        asked, tokens = self.asked, self.tokens
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                tokens.append(self.headers.get("Authorization"))
+                self.answer(raw or (200, json.dumps({"name": "m", "inputs": inputs}).encode()))
+
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                length = int(self.headers.get("Inference-Header-Content-Length") or len(body))
+                asked.append((self.path, json.loads(body[:length]), body[length:]))
+                self.answer((200, json.dumps({"outputs": outputs}).encode()))
+
+            def answer(self, told: tuple[int, bytes]) -> None:
+                self.send_response(told[0])
+                self.send_header("Content-Length", str(len(told[1])))
+                self.end_headers()
+                self.wfile.write(told[1])
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        self.http = HTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.http.server_port}"
+
+
+@contextmanager
+def serving(
+    values: list[Any] | None = None,
+    outputs: list[dict[str, Any]] | None = None,
+    datatypes: dict[str, str] | None = None,
+    raw: tuple[int, bytes] | None = None,
+) -> Iterator[Server]:
+    if outputs is None:
+        outputs = [{"name": "prediction", "datatype": "FP64", "shape": [len(values or [])], "data": values}]
+    server = Server(outputs, datatypes or {"a": "FP64", "b": "FP64"}, raw)
+    thread = threading.Thread(target=server.http.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.http.shutdown()
+        thread.join()
+        server.http.server_close()
+
+
+def test_a_server_that_gives_the_same(saved: str) -> None:
+    with serving([-11.5, -5.5]) as server:
+        assert verify(saved, against=server.url, token="t0ken").holds
+        (path, asked, rest), *_ = server.asked
+        assert (path, rest) == ("/v2/models/model/infer", b"")
+        assert asked == {
+            "inputs": [
+                {"name": "a", "datatype": "FP64", "shape": [2], "data": [1.0, 2.0]},
+                {"name": "b", "datatype": "FP64", "shape": [2], "data": [3.0, 4.0]},
+            ]
+        }
+        assert server.tokens == ["Bearer t0ken"]
+        assert verify(saved, against=f"{server.url}/v2/models/other/").holds
+        assert server.asked[-1][0] == "/v2/models/other/infer"
+
+
+def test_a_server_that_gives_something_else(saved: str) -> None:
+    with serving([-11.5, -5.0]) as server:
+        report = verify(saved, against=server.url)
+    assert not report.holds
+    assert report.where == "prediction of row 1: expected -5.5, found -5.0"
+
+
+def golden_bundle(tmp_path: Path, rows: pa.Table, predictions: pa.Table) -> str:
+    signature = Signature(inputs=tuple(Field(one.name, str(one.type)) for one in rows.schema))
+    bundle = Bundle(SumModel(), signature=signature, golden=Golden(rows, predictions))
+    return store_model(bundle, tmp_path / "g", format=FORMAT).uri
+
+
+def test_nulls_texts_times_and_labels_go_there_and_back(tmp_path: Path) -> None:
+    moment = datetime(2026, 1, 2, 3, tzinfo=UTC)
+    rows = pa.table(
+        {"n": [2**60 + 1, None], "t": ["é", None], "w": pa.array([moment, None], pa.timestamp("us", "UTC"))}
+    )
+    predictions = pa.table({"prediction": [7, 8], "score_7": [0.75, float("nan")], "score_8": [0.25, 1.0]})
+    uri = golden_bundle(tmp_path, rows, predictions)
+    outputs = [
+        {"name": "prediction", "datatype": "INT64", "shape": [2], "data": [7, 8]},
+        {"name": "scores", "datatype": "FP64", "shape": [2, 2], "data": [[0.75, 0.25], [None, 1.0]]},
+    ]
+    with serving(outputs=outputs, datatypes={"n": "INT64", "t": "BYTES", "w": "BYTES"}) as server:
+        assert verify(uri, against=server.url).holds
+        assert [one["data"] for one in server.asked[0][1]["inputs"]] == [
+            [2**60 + 1, None],
+            ["é", None],
+            ["2026-01-02T03:00:00+00:00", None],
+        ]
+    flat = [outputs[0], {**outputs[1], "data": [0.75, 0.25, None, 1.0]}]
+    with serving(outputs=flat, datatypes={"n": "INT64", "t": "BYTES", "w": "BYTES"}) as server:
+        assert verify(uri, against=server.url).holds
+
+
+def test_what_json_has_no_words_for_goes_as_bytes(tmp_path: Path) -> None:
+    rows = pa.table({"x": [float("nan"), float("inf")], "f": pa.array([b"PNG", b""])})
+    uri = golden_bundle(tmp_path, rows, pa.table({"prediction": pa.array([moment := date(2026, 1, 1), moment])}))
+    outputs = [{"name": "prediction", "datatype": "BYTES", "shape": [2], "data": [str(moment), moment.isoformat()]}]
+    with serving(outputs=outputs, datatypes={"x": "FP64", "f": "UINT8"}) as server:
+        assert verify(uri, against=server.url).holds
+        head, content = server.asked[0][1:]
+    assert [(one["datatype"], one["parameters"]["binary_data_size"]) for one in head["inputs"]] == [
+        ("FP64", 16),
+        ("BYTES", 11),
+    ]
+    assert content == np.array([np.nan, np.inf]).tobytes() + b"\3\0\0\0PNG\0\0\0\0"
+
+
+@pytest.mark.parametrize(
+    ("raw", "said"),
+    [
+        ((404, b'{"error": "no model of that name"}'), "the server answered 404: no model of that name"),
+        ((500, b"<html>"), "the server answered 500$"),
+        ((200, b"<html>"), "what answered is no JSON"),
+        ((200, b"[]"), "what answered is no server of the protocol"),
+        ((200, b"{}"), "its answer has no inputs of the protocol"),
+        ((200, b'{"inputs": [{"name": "z", "datatype": "FP64"}]}'), "it takes no input 'a', 'b'; it has: z"),
+    ],
+)
+def test_what_is_no_server_of_the_model(saved: str, raw: tuple[int, bytes], said: str) -> None:
+    with serving([], raw=raw) as server, pytest.raises(PredictError, match=said.replace("$", r"\.")):
+        verify(saved, against=server.url)
+
+
+def test_a_server_that_is_not_there(saved: str) -> None:
+    with pytest.raises(PredictError, match=r"the server cannot be reached \(.*\)\. Start it"):
+        verify(saved, against="http://127.0.0.1:1")
+    for url in ("file:///etc/passwd", "models/m", "http://"):
+        with pytest.raises(UriError, match="it is no URL of a server"):
+            verify(saved, against=url)
+
+
+# --- on the command line ---
+
+
+def test_the_command(saved: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    assert main(["verify", saved, *TRUST]) == 0
+    assert capsys.readouterr().out == "2 golden rows predict what they did, to the last bit.\n"
+    assert main(["verify", saved, "--json", *TRUST]) == 0
+    assert json.loads(capsys.readouterr().out) == {
+        "model": saved,
+        "against": None,
+        "rows": 2,
+        "largest": 0.0,
+        "tolerance": 0.0,
+        "holds": True,
+        "where": "",
+    }
+    with serving([-11.5, -5.0]) as server:
+        monkeypatch.setenv("SECRET", "s3cret")
+        assert main(["verify", saved, "--against", server.url, "--token-env", "SECRET"]) == 1
+        assert server.tokens == ["Bearer s3cret"]
+        assert capsys.readouterr().out.splitlines() == [
+            "2 golden rows moved: the largest difference is 0.0909, above the tolerance 0.",
+            "prediction of row 1: expected -5.5, found -5.0",
+        ]
+        assert main(["verify", saved, "--against", server.url, "--tolerance", "0.1"]) == 0
+        assert "hold: the largest difference is 0.0909, within the tolerance 0.1" in capsys.readouterr().out
+    assert main(["verify", saved, "--token-env", "NOT_THERE"]) == 2
+    assert "The environment variable 'NOT_THERE', of --token-env, is not set" in capsys.readouterr().err
+    assert main(["verify", saved]) == 1
+    assert "not trusted, and nothing was loaded" in capsys.readouterr().err
