@@ -230,10 +230,10 @@ def test_weights_that_are_no_numbers_fail_in_the_same_words() -> None:
 
 
 def test_a_loss_on_valid_that_is_no_number_fails() -> None:
-    x = X[:16].copy()
-    x[3, 1] = np.nan
+    y = Y[:16].copy()
+    y[3] = np.nan
     with pytest.raises(FitError, match="its loss is NaN on the data set 'valid' after epoch 1"):
-        train(broken(), rows(), rows(x, Y[:16]), Plan("m", 3, monitor="val_loss"))
+        train(broken(), rows(), rows(X[:16], y), Plan("m", 3, monitor="val_loss"))
 
 
 def test_terminate_on_nan_keeps_the_best(capsys: pytest.CaptureFixture[str]) -> None:
@@ -366,7 +366,10 @@ class Drawing(keras.callbacks.Callback):
 
     @staticmethod
     def on_torch() -> float:
-        torch = pytest.importorskip("torch")
+        if backend.name() != "torch":
+            return 0.0
+        import torch
+
         return float(torch.rand(()))
 
 

@@ -1,7 +1,7 @@
 """The state of a training after each epoch, on disk: one that was killed goes on as if nothing had been.
 
 Keras's own `BackupAndRestore` keeps the weights, the optimizer and the number of the epoch. Kept here as well are what
-callbacks remember (the patience of early stopping, the best weights, the history), the states of the random generators,
+callbacks remember (the patience of early stopping, the best weights, the history), the states of all random generators,
 and what the training was told; and the state on disk is exchanged in one step, so that a kill while it is written
 leaves the one before.
 """
@@ -112,6 +112,8 @@ class Backup:
             model.load_weights(self._state / _WEIGHTS)
             with np.load(self._state / _ARRAYS, allow_pickle=False) as arrays:
                 _restore_callbacks(callbacks, found["callbacks"], arrays)
+                for index, variable in enumerate(_seeds(model)):
+                    variable.assign(arrays[f"seeds.{index}"])
                 _restore_random(found["random"], arrays)
         except (OSError, ValueError, LookupError, TypeError) as error:
             raise self._unusable(f"does not fit the model ({str(error).strip().splitlines()[0]})") from error
@@ -134,7 +136,7 @@ class Backup:
         """
         import numpy as np
 
-        arrays: dict[str, Any] = {}
+        arrays: dict[str, Any] = {f"seeds.{place}": np.array(each) for place, each in enumerate(_seeds(model))}
         content = {
             "version": _VERSION,
             "epoch": epoch,
@@ -168,6 +170,12 @@ class Backup:
         )
 
 
+def _seeds(model: Any) -> list[Any]:
+    """The states of the generators of layers, as that of a dropout: Keras does not keep them with the weights."""
+    others = {id(one) for one in (*model.weights, *model.metrics_variables)}
+    return [one for one in model.variables if id(one) not in others]
+
+
 def _short(value: Any) -> str:
     text = json.dumps(value)
     return text if len(text) <= 60 else f"{text[:57]}…"
@@ -198,7 +206,7 @@ def _restore_callbacks(callbacks: Sequence[Any], told: Sequence[Mapping[str, Any
 
 
 def _random_states(arrays: dict[str, Any]) -> dict[str, Any]:
-    """The generators that code of the user's may draw from; those of Keras's layers are among the weights."""
+    """The generators that are everybody's: torch draws its dropout from its own."""
     import numpy as np
 
     version, numbers, gauss = random.getstate()

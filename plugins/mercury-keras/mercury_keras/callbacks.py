@@ -45,17 +45,23 @@ def make_callbacks(items: Sequence[Any], directory: Path | None) -> tuple[list[A
 
     made: list[Any] = []
     faults: list[Fault] = []
-    without = find_spec("tensorflow") is None
     for place, item in enumerate(items):
         at = ("callbacks", place)
         placed = _placed(item, directory, at, faults)
         callback, wrong = names.make("callback", placed, at=at)
         faults += wrong
         made.append(callback)
-        if without and type(callback).__name__ == "TensorBoard":
-            todo = "pip install 'mercury-keras[tensorflow]', or log with CSVLogger"
-            faults.append(Fault(at, f"TensorBoard writes with TensorFlow, which is not installed: {todo}."))
+        if type(callback).__name__ == "TensorBoard":
+            faults += _missing(at)
     return made, faults
+
+
+def _missing(at: tuple[str | int, ...]) -> list[Fault]:
+    missing = [name for name in ("tensorflow", "tensorboard") if find_spec(name) is None]
+    if not missing:
+        return []
+    todo = f"pip install {' '.join(missing)}, or log with CSVLogger"
+    return [Fault(at, f"TensorBoard writes with tensorflow and tensorboard, which are not both installed: {todo}.")]
 
 
 def _placed(item: Any, directory: Path | None, at: tuple[str | int, ...], faults: list[Fault]) -> Any:
