@@ -224,7 +224,7 @@ def _freeze(model: Any, settings: BuildSettings, what: str) -> None:
     wanted = settings.trainable
     if wanted == "all":
         if settings.bundle is not None:
-            model.trainable = True
+            _thaw(model)
         return
     known = {layer.name: layer for layer in model._flatten_layers(include_self=False) if layer.weights}
     chosen = _last(model, list(known)) if wanted == "last" else list(wanted)
@@ -236,8 +236,14 @@ def _freeze(model: Any, settings: BuildSettings, what: str) -> None:
                 f"trainable names the layer {name!r}, and those with weights are {shown}",
                 "Name some of them." + did_you_mean(name, known),
             )
-    model.trainable = True
+    _thaw(model)
     _freeze_others(model, set(chosen))
+
+
+def _thaw(model: Any) -> None:
+    """Let every layer learn: each is told, since TensorFlow passes over a model that is said to learn already."""
+    for layer in model._flatten_layers():
+        layer.trainable = True
 
 
 def _last(model: Any, known: Sequence[str]) -> list[str]:
