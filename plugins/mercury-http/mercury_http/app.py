@@ -19,7 +19,10 @@ from mercury_core import __version__
 from mercury_http.bodies import Bodies
 from mercury_http.faults import report
 from mercury_http.metrics import CONTENT_TYPE, Metrics, ModelMetrics
+from mercury_http.openapi import described, document
 from mercury_http.outputs import SCORES
+from mercury_http.pages import PAGES
+from mercury_http.people import answer_kind, kind_of, rows_of, written
 from mercury_http.protocol import EXTENSIONS, answer, read
 from mercury_http.refusals import RequestError, unknown
 from mercury_http.shelf import Shelf
@@ -73,6 +76,7 @@ class App:
         """The loop is about to end."""
         for task in self._tasks:
             task.cancel()
+        self.shelf.close()
 
     async def __rsgi__(self, scope: Any, protocol: Any) -> None:
         """Answer one request."""
@@ -138,11 +142,49 @@ class App:
         parts = [unquote(part) for part in path.split("/")[1:]]
         if parts[:1] == ["v2"]:
             return await self._protocol(parts[1:], method, scope, protocol)
-        if parts == ["metrics"]:
+        if parts[:1] == ["predict"] and len(parts) < 3:
+            _require_method(method, "POST")
+            return await self._predicted(scope, protocol, parts[1] if len(parts) == 2 else None)
+        if parts in (["metrics"], ["models.json"], ["openapi.json"]):
             _require_method(method, "GET")
             self._authorise(scope.headers)
-            return 200, [("content-type", CONTENT_TYPE)], self.metrics.text(self.shelf.states())
+            return self._told(parts[0])
+        page = PAGES.get(path)
+        if page is not None:
+            _require_method(method, "GET")
+            return 200, page[0], page[1]
         raise unknown("page", scope.path, [], 404)
+
+    async def _predicted(self, scope: Any, protocol: Any, name: str | None) -> tuple[int, Headers, bytes]:
+        """Rows as people have them."""
+        self._authorise(scope.headers)
+        names = self.shelf.names
+        if name is None:
+            if len(names) > 1:
+                raise RequestError(f"There are several models: ask for /predict/NAME, of {', '.join(names)}.", 404)
+            name = names[0]
+        body = await self._bodies.read(scope.headers, protocol)
+        served = self.shelf.get(name)
+        start = time.perf_counter()
+        kind = kind_of(scope.headers.get("content-type"))
+        wanted = answer_kind(scope.headers.get("accept"), kind)
+        rows = rows_of(body, kind, served.bundle.signature)
+        if rows.count > self.settings.most_rows:
+            raise RequestError(f"There are {rows.count} rows: expected at most {self.settings.most_rows}.", 413)
+        known = served.empty() if not rows.count else None
+        outputs, at = (known, 0) if known is not None else await served.batcher.submit(rows, scores=True)
+        columns = outputs.columns(at, at + rows.count, served.score_names)
+        content = written(columns, wanted)
+        self._counters[name].answered(200, time.perf_counter() - start)
+        return 200, [("content-type", wanted)], content
+
+    def _told(self, what: str) -> tuple[int, Headers, bytes]:
+        if what == "metrics":
+            return 200, [("content-type", CONTENT_TYPE)], self.metrics.text(self.shelf.states())
+        served = self.shelf.served
+        if what == "openapi.json":
+            return 200, _JSON, _encode(document(served, locked=self._token is not None))
+        return 200, _JSON, _encode({"models": [described(one) for one in served]})
 
     async def _protocol(self, parts: list[str], method: str, scope: Any, protocol: Any) -> tuple[int, Headers, bytes]:
         if parts in (["health", "live"], ["health", "ready"]):

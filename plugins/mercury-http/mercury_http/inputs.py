@@ -119,7 +119,7 @@ class Inputs:
         rows = {tensor.shape[0] if tensor.shape else -1 for tensor in tensors}
         if len(rows) > 1:
             raise RequestError(f"The inputs have different numbers of rows: {', '.join(map(str, sorted(rows)))}.")
-        return Rows.of(self._table({name: self._column(named[name], self.fields[name]) for name in self.fields}))
+        return Rows.of(self._arrow({name: self._column(named[name], self.fields[name]) for name in self.fields}))
 
     def _from_matrix(self, tensor: Tensor) -> Rows:
         width = len(self.fields)
@@ -132,7 +132,7 @@ class Inputs:
         values = tensor.values
         if isinstance(values, list):
             columns = {name: values[place::width] for place, name in enumerate(self._names)}
-            return Rows.of(self._table(columns))
+            return Rows.of(self._arrow(columns))
         return Rows.of(DataWrapper(_in_type(tensor, values, self.matrix_datatype), self._names))
 
     def _column(self, tensor: Tensor, field: Field) -> Any:
@@ -150,15 +150,22 @@ class Inputs:
         values = tensor.values
         return values if isinstance(values, list) else _in_type(tensor, values.reshape(-1), tensor.datatype)
 
-    def _table(self, columns: Mapping[str, Any]) -> DataWrapper:
-        """The columns in Arrow, texts parsed where the model was trained on dates, times or decimals."""
-        wrapper = DataWrapper(dict(columns))
-        table = wrapper.underlying
-        for place, name in enumerate(table.column_names):
-            parsed = _parsed(table.column(place), self.fields[name])
-            if parsed is not None:
-                table = table.set_column(place, name, parsed)
-        return wrapper if table is wrapper.underlying else DataWrapper(table)
+    def _arrow(self, columns: Mapping[str, Any]) -> DataWrapper:
+        return parsed_columns(DataWrapper(dict(columns)), self.fields)
+
+
+def parsed_columns(wrapper: DataWrapper, fields: Mapping[str, Field]) -> DataWrapper:
+    """The same columns in Arrow, texts parsed where the model was trained on dates, times or decimals.
+
+    Raises:
+        RequestError: A text that is none of these.
+    """
+    table = before = wrapper.to("arrow").underlying
+    for place, name in enumerate(table.column_names):
+        parsed = _parsed(table.column(place), fields[name]) if name in fields else None
+        if parsed is not None:
+            table = table.set_column(place, name, parsed)
+    return wrapper if table is before else DataWrapper(table)
 
 
 def _unsigned(tensors: Sequence[Tensor]) -> Rows:
@@ -231,7 +238,9 @@ def _parsed(column: pa.ChunkedArray, field: Field) -> pa.ChunkedArray | None:
     import pyarrow as pa
 
     kind = type_of(field.type)
-    if field.shape or kind is None or not (pa.types.is_temporal(kind) or pa.types.is_decimal(kind)):
+    if field.shape or kind is None or not pa.types.is_string(column.type):
+        return None
+    if not (pa.types.is_temporal(kind) or pa.types.is_decimal(kind)):
         return None
     try:
         return column.cast(kind)

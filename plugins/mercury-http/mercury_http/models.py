@@ -140,8 +140,10 @@ class Served:
             "shape": [-1, output.width] if output.width else [-1],
         }
         if output.name == SCORES:
-            told["parameters"] = {"columns": [str(label) for label in self._columns_of_scores()]}
+            told["parameters"] = {"columns": self.score_names}
         return told
 
-    def _columns_of_scores(self) -> Sequence[Any]:
-        return self.bundle.signature.classes or self.bundle.signature.target_names
+    @property
+    def score_names(self) -> list[str]:
+        """What the columns of the scores are for: classes, or targets."""
+        return [str(label) for label in self.bundle.signature.classes or self.bundle.signature.target_names]

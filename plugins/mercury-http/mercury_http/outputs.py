@@ -99,6 +99,24 @@ class Outputs:
                 raise unknown("output", name, self.by_name)
         return [self.by_name[name] for name in names]
 
+    def columns(self, start: int, stop: int, score_names: Sequence[str]) -> dict[str, Array | list[Any]]:
+        """Some rows as columns: the predictions, and ``score_NAME`` a score.
+
+        Args:
+            start: The first row.
+            stop: The one after the last.
+            score_names: What the scores are for, in their order.
+        """
+        columns: dict[str, Array | list[Any]] = {}
+        for output in self.by_name.values():
+            if output.name != SCORES:
+                columns[output.name] = output.values[start:stop]
+                continue
+            names = score_names if len(score_names) == output.width else [str(n) for n in range(output.width)]
+            for place, name in enumerate(names):
+                columns[f"score_{name}"] = output.values[start:stop, place]  # type: ignore[call-overload]
+        return columns
+
 
 def _columns(wrapper: DataWrapper) -> list[tuple[str, Any]]:
     data = wrapper.underlying

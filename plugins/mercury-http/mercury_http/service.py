@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 _PATIENCE = 30.0
+_MOMENT = 0.1
 
 
 class HttpService:
@@ -121,6 +122,8 @@ class HttpService:
     async def _serve(self) -> None:
         self._server = server_of(self.app, *self._address)
         await self._server.serve()  # until it was stopped, and what was under way is answered
+        # The server's own threads end in their own time, and an interpreter that ends before them makes them panic.
+        await asyncio.sleep(_MOMENT)
 
     async def _loaded(self) -> None:
         shelf = self.app.shelf

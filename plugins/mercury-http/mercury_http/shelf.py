@@ -45,6 +45,11 @@ class Shelf:
         return list(self._sources)
 
     @property
+    def served(self) -> list[Served]:
+        """The models that are loaded."""
+        return list(self._served.values())
+
+    @property
     def is_ready(self) -> bool:
         """Whether every model is loaded, warm and well."""
         return all(map(self.is_well, self._sources))
@@ -114,6 +119,11 @@ class Shelf:
         """Refuse whatever waits for a model."""
         for served in self._served.values():
             served.batcher.give_up(busy("The server stops"))
+
+    def close(self) -> None:
+        """End the threads of all models, once what waits was predicted."""
+        for served in self._served.values():
+            served.batcher.close()
 
     def replace(self, name: str, source: Source) -> None:
         """Have `load` take another source from now on."""

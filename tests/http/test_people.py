@@ -1,0 +1,145 @@
+"""Rows as people and other programs have them, and pages."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from mercury_http.server import serve
+from pyarrow import csv
+
+from tests.http import models
+from tests.http.conftest import ask
+
+RECORDS = [{"a": 1.0, "b": 2.0, "c": 3.0}, {"a": 0.5, "b": -1, "c": 4}]
+STREAM, FILE = "application/vnd.apache.arrow.stream", "application/vnd.apache.arrow.file"
+
+
+def predict(url: str, model: str, body: Any, kind: str = "application/json", **headers: str) -> Any:
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return ask(url, f"/predict/{model}", content, headers={"Content-Type": kind, **headers})
+
+
+def test_records_rows_and_one_row(url: str) -> None:
+    told = predict(url, "paid", RECORDS).json["predictions"]
+    assert [row["prediction"] for row in told] == ["no", "yes"]
+    assert list(told[0]) == ["prediction", "score_no", "score_yes"]
+    assert predict(url, "paid", [list(row.values()) for row in RECORDS]).json["predictions"] == told
+    assert predict(url, "paid", RECORDS[0]).json["predictions"] == told[:1]
+    assert predict(url, "paid", []).json == {"predictions": []}
+
+
+def test_predictions_are_those_of_the_protocol(url: str) -> None:
+    rows = [value for row in RECORDS for value in row.values()]
+    tensor = {"name": "features", "shape": [2, 3], "datatype": "FP64", "data": rows}
+    outputs = ask(url, "/v2/models/paid/infer", {"inputs": [tensor]}).json["outputs"]
+    told = predict(url, "paid", RECORDS).json["predictions"]
+    assert [value for row in told for value in (row["score_no"], row["score_yes"])] == outputs[1]["data"]
+
+
+def test_csv(url: str) -> None:
+    answer = predict(url, "mixed", 'day,city,age\n2026-11-24,"Köln",31\n,,\n'.encode(), "text/csv; charset=utf-8")
+    assert answer.headers["content-type"] == "text/csv"
+    assert csv.read_csv(io.BytesIO(answer.body)).to_pylist() == [{"prediction": 59}, {"prediction": 0}]
+    as_json = predict(url, "mixed", b"day,city,age\n,,31\n", "text/csv", Accept="application/json")
+    assert as_json.json == {"predictions": [{"prediction": 31}]}
+
+
+@pytest.mark.parametrize(("kind", "make", "read"), [
+    (STREAM, pa.ipc.new_stream, pa.ipc.open_stream), (FILE, pa.ipc.new_file, pa.ipc.open_file)
+])  # fmt: skip
+def test_arrow(url: str, kind: str, make: Any, read: Any) -> None:
+    table = pa.table({"age": pa.array([31, None], pa.int32()), "day": ["2026-11-24", None], "city": ["Köln", None]})
+    sink = io.BytesIO()
+    with make(sink, table.schema) as writer:
+        writer.write_table(table)
+    answer = predict(url, "mixed", sink.getvalue(), kind)
+    assert answer.headers["content-type"] == kind
+    assert read(answer.body).read_all().to_pydict() == {"prediction": [59, 0]}
+    broken = predict(url, "mixed", sink.getvalue()[:-40], kind)
+    assert broken.status in (200, 400)  # a stream may lack its end
+    assert predict(url, "mixed", b"no arrow", kind).status == 400
+
+
+def test_nulls_dates_and_categories(url: str) -> None:
+    rows = [{"age": None, "city": "Bonn", "day": "2026-11-05"}, {"age": 2**53 + 1, "city": None, "day": None}]
+    told = predict(url, "mixed", rows).json["predictions"]
+    assert [row["prediction"] for row in told] == [4 + 5, 2**53 + 1]
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (b"{", "no JSON"),
+        (b"5", "no list of rows"),
+        (b"[5]", "neither all objects nor all arrays"),
+        (b'[{"a": 1}, [1, 2, 3]]', "neither all objects nor all arrays"),
+        (b"[[1, 2]]", "has 2 values: expected 3"),
+        (b'[{"a": 1, "b": 2}]', "'c'"),
+        (b'[{"a": 1, "b": 2, "c": 3, "d": 4}]', "'d'"),
+        (b'[{"a": "x", "b": 2, "c": 3}]', "'a'"),
+        (b'[{"a": null, "b": 2, "c": 3}]', "'a'"),
+        (b'[{"a": {"x": 1}, "b": 2, "c": 3}]', "'a'"),
+    ],
+)
+def test_what_is_wrong_is_refused(url: str, body: bytes, expected: str) -> None:
+    answer = predict(url, "paid", body)
+    assert answer.status == 400
+    assert expected in answer.error
+
+
+def test_what_is_wrong_with_columns_is_told(url: str) -> None:
+    assert "no date32[day]" in predict(url, "mixed", [{"age": 1, "city": "Bonn", "day": "soon"}]).error
+    assert "'city'" in predict(url, "mixed", [{"age": 1, "city": "Paris", "day": None}]).error
+    assert "no CSV for this model" in predict(url, "mixed", b"age,city,day\nx,Bonn,\n", "text/csv").error
+    assert "no CSV for this model" in predict(url, "mixed", b"", "text/csv").error
+    assert predict(url, "paid", b"x", "text/plain").status == 415
+    assert "ask for /predict/NAME" in ask(url, "/predict", b"[]").error
+    assert ask(url, "/predict/nobody", b"[]").status == 404
+    assert ask(url, "/predict/paid").status == 405
+
+
+def test_one_model_needs_no_name() -> None:
+    with serve(models.classifier(), port=0) as service:
+        assert ask(service.url, "/predict", json.dumps(RECORDS).encode()).status == 200
+
+
+def test_pages_and_what_they_ask_for(url: str) -> None:
+    for path, kind in (("/", "text/html"), ("/docs", "text/html"), ("/static/page.js", "text/javascript")):
+        answer = ask(url, path)
+        assert answer.status == 200
+        assert answer.headers["content-type"].startswith(kind)
+        assert answer.headers["content-security-policy"].startswith("default-src 'self'")
+    told = {model["name"]: model for model in ask(url, "/models.json").json["models"]}
+    assert told["mixed"]["inputs"][1] == {
+        "name": "city", "type": "dictionary<string>", "nullable": True, "categories": ["Bonn", "Köln"], "shape": None
+    }  # fmt: skip
+    assert told["mixed"]["example"] == {"age": 0, "city": "Bonn", "day": "2000-01-01"}
+    assert told["paid"]["classes"] == ["no", "yes"]
+    assert predict(url, "mixed", told["mixed"]["example"]).status == 200
+
+
+def test_the_openapi_document(url: str) -> None:
+    document = ask(url, "/openapi.json").json
+    assert document["openapi"] == "3.1.0"
+    assert {"/v2/models/paid/infer", "/predict/paid", "/v2/health/ready"} <= document["paths"].keys()
+    for path, methods in document["paths"].items():
+        if "get" in methods:
+            assert ask(url, path).status == 200, path
+
+
+def test_metrics(url: str) -> None:
+    predict(url, "paid", RECORDS)
+    text = ask(url, "/metrics").body.decode()
+    for line in (
+        'mercury_requests_total{model="paid",status="200"}',
+        'mercury_rows_total{model="paid"}',
+        'mercury_request_seconds_bucket{le="0.001",model="paid"}',
+        'mercury_batch_rows_count{model="paid"}',
+        'mercury_queue{model="paid"} 0.0',
+        'mercury_ready{model="paid"} 1.0',
+    ):
+        assert line in text
