@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 from mercury_core.bundle import manifest as manifests
 from mercury_core.discovery import cache_directory
-from mercury_core.errors import BundleError, ObjectChangedError, ObjectNotFoundError
+from mercury_core.errors import BundleError, CorruptBundleError, ObjectChangedError, ObjectNotFoundError
 from mercury_core.storage import Stores, copy
+from mercury_core.storage.plan import namer
 from mercury_core.storage.standing_in import standing_in
 from mercury_core.storage.uri import join
 
@@ -139,6 +140,7 @@ def _room(root: Path) -> Iterator[Path]:
 def _fetched(uri: str, stores: Stores, content: bytes, target: Path) -> tuple[Path, Manifest]:
     for left in reversed(range(_ATTEMPTS)):
         try:
+            _compare(uri, stores, manifests.decoded(content, uri))
             with standing_in(target, uri):
                 copy(uri, target, overwrite="replace", stores=stores)
                 return target, manifests.read(target)
@@ -147,6 +149,17 @@ def _fetched(uri: str, stores: Stores, content: bytes, target: Path) -> tuple[Pa
             if not left or before == content:
                 raise
     raise AssertionError("unreachable")
+
+
+def _compare(uri: str, stores: Stores, manifest: Manifest) -> None:
+    """Refuse names and sizes that are not those of the manifest, before anything of it is fetched."""
+    named = namer(uri)
+    sizes = {named(info.uri): info.size for info in stores.of(uri).list(uri)}
+    # An empty object whose name ends in a slash is how many tools mark a directory.
+    there = {name: size for name, size in sizes.items() if name and not name.endswith("/") and name != manifests.NAME}
+    faults = list(manifests.differences(manifest, there))
+    if faults:
+        raise CorruptBundleError(uri, faults)
 
 
 def _published(fetched: Path, entry: Path) -> Path:

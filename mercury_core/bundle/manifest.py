@@ -13,7 +13,7 @@ from mercury_core.errors import BundleError, BundleFormatError, CorruptBundleErr
 from mercury_core.storage.atomic import sha256_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 NAME = "mercury.json"
 #: What is written; all in `READABLE` is read.
@@ -197,17 +197,27 @@ def _faults(directory: Path, manifest: Manifest) -> Iterator[str]:
         return
     strange = [name for path, name in every if not path.is_dir() and not path.is_file()]
     yield from (f"{name} is neither a file nor a directory" for name in strange)
-    present = {name for path, name in every if path.is_file()} - {NAME}
-    yield from (f"{name} is missing" for name in sorted(manifest.files.keys() - present))
-    yield from (f"{name} was not there when it was saved" for name in sorted(present - manifest.files.keys()))
+    sizes = {name: path.stat().st_size for path, name in every if path.is_file() and name != NAME}
+    yield from differences(manifest, sizes)
     yield from (f"{place} is missing" for place in _places(manifest) if not (directory / place).exists())
-    for name in sorted(present & manifest.files.keys()):
-        proof, path = manifest.files[name], directory / name
-        size = path.stat().st_size
-        if size != proof.size:
-            yield f"{name} has {size} bytes, expected {proof.size}"
-        elif sha256_of(path) != proof.sha256:
+    for name in sorted(sizes.keys() & manifest.files.keys()):
+        proof = manifest.files[name]
+        if sizes[name] == proof.size and sha256_of(directory / name) != proof.sha256:
             yield f"{name} has another SHA-256 than expected"
+
+
+def differences(manifest: Manifest, sizes: Mapping[str, int]) -> Iterator[str]:
+    """What is missing, what was added, and what has another size.
+
+    Args:
+        manifest: What should be there.
+        sizes: What is there, by path, without the manifest itself.
+    """
+    yield from (f"{name} is missing" for name in sorted(manifest.files.keys() - sizes.keys()))
+    yield from (f"{name} was not there when it was saved" for name in sorted(sizes.keys() - manifest.files.keys()))
+    for name in sorted(sizes.keys() & manifest.files.keys()):
+        if sizes[name] != (expected := manifest.files[name].size):
+            yield f"{name} has {sizes[name]} bytes, expected {expected}"
 
 
 def _leads_outside(name: str) -> bool:

@@ -18,11 +18,11 @@ from mercury_core.errors import MissingColumnsError, ReadError, StoreAccessError
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
     said = capsys.readouterr().out
-    for command in ("run", "check", "predict", "providers", "plugins"):
+    for command in ("run", "check", "predict", "inspect", "verify", "providers", "plugins"):
         assert f"\n  {command} " in said
 
 
-@pytest.mark.parametrize("command", ["run", "check", "predict", "providers", "plugins"])
+@pytest.mark.parametrize("command", ["run", "check", "predict", "inspect", "verify", "providers", "plugins"])
 def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([command, "--help"]) == 0
     said = capsys.readouterr().out

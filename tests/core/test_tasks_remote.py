@@ -215,6 +215,29 @@ def test_an_entry_that_was_harmed_is_fetched_again(site: Site, harm: str) -> Non
     assert sorted(path.name for path in entry.rglob("*")) == ["golden.parquet", "mean.json", "mercury.json", "model"]
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("model/more.bin", "model/more.bin was not there when it was saved"),
+        ("model/mean.json", "model/mean.json has 7 bytes, expected 3"),
+    ],
+)
+def test_what_the_manifest_does_not_name_is_refused_before_it_is_fetched(site: Site, name: str, said: str) -> None:
+    stored()
+    store(f"{URI}/{name}", b"x" * 7)
+    ASKED.clear()
+    with pytest.raises(CorruptBundleError, match=f"^The bundle mem://b/models/m was altered .*{said}"):
+        load_model(URI, trusted=TRUSTED)
+    assert {uri for what, uri, _ in ASKED if what == "open"} == {f"{URI}/mercury.json"}
+
+
+def test_marks_of_directories_are_no_files(site: Site) -> None:
+    stored()
+    for mark in ("", "model/"):
+        store(f"{URI}/{mark}", b"")
+    assert load_model(URI, trusted=TRUSTED).underlying == 3.0
+
+
 def test_what_is_no_bundle_is_said_by_its_uri(site: Site) -> None:
     with pytest.raises(ObjectNotFoundError, match=r"stored at mem://b/models/m:"):
         load_model(URI)

@@ -159,3 +159,13 @@ def test_golden_rows_hold_to_the_last_bit(trained: Trained) -> None:
     assert golden is not None
     assert all(golden.rows[name].null_count for name in ("age", "ratio", "place"))
     assert golden.predictions.column_names == ["prediction", "score_maybe", "score_no", "score_yes"]
+
+
+def test_a_server_predicts_the_golden_rows_alike(trained: Trained) -> None:
+    server = pytest.importorskip("mercury_http.server")
+    service = server.serve(trained.copied, port=0)
+    try:
+        report = verify(trained.uri, against=service.url)
+    finally:
+        service.stop()
+    assert (report.rows, report.largest, report.holds) == (10, 0.0, True)
