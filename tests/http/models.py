@@ -153,6 +153,13 @@ def slower(data: DataSet) -> Predictions:
     return scored(data)
 
 
+def hanging(data: DataSet) -> Predictions:
+    """Never comes back, but for rows of nothing."""
+    if (data.features.to("numpy").underlying != 0).any():
+        threading.Event().wait()
+    return scored(data)
+
+
 class Kinds:
     """A format that writes the name of the function which a model predicts with."""
 

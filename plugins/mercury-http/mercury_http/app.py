@@ -8,7 +8,9 @@ Source: https://github.com/emmett-framework/granian/blob/master/docs/spec/RSGI.m
 
 from __future__ import annotations
 
+import asyncio
 import hmac
+import os
 import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
@@ -18,7 +20,7 @@ import msgspec
 from mercury_core import __version__
 from mercury_http.bodies import Bodies
 from mercury_http.faults import report
-from mercury_http.metrics import CONTENT_TYPE, Metrics, ModelMetrics
+from mercury_http.metrics import CONTENT_TYPE, DIRECTORY, Metrics, ModelMetrics
 from mercury_http.openapi import described, document
 from mercury_http.outputs import SCORES
 from mercury_http.pages import PAGES
@@ -28,7 +30,6 @@ from mercury_http.refusals import RequestError, unknown
 from mercury_http.shelf import Shelf
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Callable, Mapping
 
     from mercury_http.settings import Settings
@@ -66,7 +67,7 @@ class App:
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         """The loop runs."""
-        for work in (self._bodies.watch(), self.shelf.load_all()):
+        for work in (self._bodies.watch(), self.shelf.load_all(), self._noting()):
             task = loop.create_task(work)
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -77,6 +78,12 @@ class App:
         for task in self._tasks:
             task.cancel()
         self.shelf.close()
+
+    async def _noting(self) -> None:
+        """Keep how the models of this process are, where other processes can tell it."""
+        while DIRECTORY in os.environ:
+            self.metrics.note(self.shelf.states())
+            await asyncio.sleep(1.0)
 
     async def __rsgi__(self, scope: Any, protocol: Any) -> None:
         """Answer one request."""
@@ -180,7 +187,8 @@ class App:
 
     def _told(self, what: str) -> tuple[int, Headers, bytes]:
         if what == "metrics":
-            return 200, [("content-type", CONTENT_TYPE)], self.metrics.text(self.shelf.states())
+            self.metrics.note(self.shelf.states())
+            return 200, [("content-type", CONTENT_TYPE)], self.metrics.text()
         served = self.shelf.served
         if what == "openapi.json":
             return 200, _JSON, _encode(document(served, locked=self._token is not None))

@@ -56,8 +56,8 @@ class Metrics:
         """The counters of one model."""
         return ModelMetrics(self, model)
 
-    def text(self, states: Iterable[State]) -> bytes:
-        """All of them, as Prometheus reads them.
+    def note(self, states: Iterable[State]) -> None:
+        """Keep how models are.
 
         Args:
             states: How every model is.
@@ -66,6 +66,9 @@ class Metrics:
             self._queue.labels(state.name).set(state.waiting)
             self._busy.labels(state.name).set(state.is_busy)
             self._ready.labels(state.name).set(state.is_ready)
+
+    def text(self) -> bytes:
+        """All of them, as Prometheus reads them."""
         if DIRECTORY not in os.environ:
             return generate_latest(self._registry)
         shared = CollectorRegistry()

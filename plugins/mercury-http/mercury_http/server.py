@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from mercury_http.service import HttpService
+    from mercury_http.workers import Workers
 
     Source = Bundle | Callable[[], Bundle]
 
@@ -23,6 +24,7 @@ def serve(
     name: str = "model",
     host: str = "127.0.0.1",
     port: int = 8080,
+    workers: int = 1,
     token: str | None = None,
     batch_rows: int = 8192,
     batch_seconds: float = 0.05,
@@ -34,7 +36,7 @@ def serve(
     body_timeout: float = 30.0,
     predict_timeout: float = 60.0,
     stop_timeout: float = 30.0,
-) -> HttpService:
+) -> HttpService | Workers:
     """Serve models over HTTP.
 
     Args:
@@ -42,6 +44,8 @@ def serve(
         name: Of the model, where there is one.
         host: The address to listen at: by default only this machine can reach it.
         port: The port; 0 takes one that is free.
+        workers: How many processes answer. Each loads the models itself: more than one need functions that load them,
+            which `pickle` can take, as the paths of stored models become.
         token: What requests have to bring as ``Authorization: Bearer TOKEN``. It is a secret: take it from the
             environment.
         batch_rows: Rows that one call of the model gets at most, where they are of several requests.
@@ -77,20 +81,32 @@ def serve(
         stop_timeout=stop_timeout,
     )
     sources = {name: bundle} if isinstance(bundle, Bundle) or callable(bundle) else dict(bundle)
-    faults = list(_faults(settings, sources, host, port))
+    faults = list(_faults(settings, sources, host, port, workers))
     if faults:
         raise ArgumentsError("serve", "http", faults)
-    from mercury_http.service import HttpService
+    place = _reserved(host, port)
+    port = place.getsockname()[1]
+    service: HttpService | Workers
+    if workers > 1:
+        from mercury_http.workers import Workers
 
-    with _reserved(host, port) as place:
-        service = HttpService(sources, settings, host, place.getsockname()[1])
-        service.start()
+        service = Workers(sources, settings, place, host, workers)
+    else:
+        from mercury_http.service import HttpService
+
+        service = HttpService(sources, settings, host, port)
+        with place:
+            service.start()
     service.wait_until_ready()
     return service
 
 
-def _faults(settings: Settings, sources: Mapping[str, object], host: str, port: int) -> list[str]:
+def _faults(settings: Settings, sources: Mapping[str, object], host: str, port: int, workers: int) -> list[str]:
     faults = []
+    if workers < 1:
+        faults.append(f"'workers' is {workers}: expected at least 1.")
+    if workers > 1 and any(isinstance(source, Bundle) for source in sources.values()):
+        faults.append("Several workers load the models themselves: give the paths or URIs of stored models.")
     if not sources:
         faults.append("There is no model to serve.")
     faults += [f"The name {name!r} of a model is empty or has a '/'." for name in sources if not name or "/" in name]

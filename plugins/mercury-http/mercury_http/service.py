@@ -30,11 +30,21 @@ _MOMENT = 0.1
 class HttpService:
     """Models that answer, from a thread of this process.
 
+    Args:
+        sources: By name a bundle, or a function that loads one.
+        settings: The limits.
+        host: The address to listen at.
+        port: The port.
+        loaded_first: Whether nobody is listened to before all models are loaded: where others answer meanwhile.
+
     Attributes:
         url: Where.
     """
 
-    def __init__(self, sources: Mapping[str, Source], settings: Settings, host: str, port: int) -> None:
+    def __init__(
+        self, sources: Mapping[str, Source], settings: Settings, host: str, port: int, *, loaded_first: bool = False
+    ) -> None:
+        self._loaded_first = loaded_first
         self.url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
         self.settings = settings
         self._address = (host, port)
@@ -45,10 +55,11 @@ class HttpService:
         self._thread = threading.Thread(target=self._run, name="mercury-http", daemon=True)
 
     def start(self) -> None:
-        """Begin to answer; models are loaded meanwhile.
+        """Begin to answer; models are loaded meanwhile, or before.
 
         Raises:
             OSError: The address cannot be used.
+            MercuryError: A model cannot be loaded, where that comes first.
         """
         self._thread.start()
         while not self._started.wait(0.1):
@@ -120,6 +131,10 @@ class HttpService:
             self._ended.set()
 
     async def _serve(self) -> None:
+        if self._loaded_first:
+            await self.app.shelf.load_all()
+            for error in self.app.shelf.errors.values():
+                raise error
         self._server = server_of(self.app, *self._address)
         await self._server.serve()  # until it was stopped, and what was under way is answered
         # The server's own threads end in their own time, and an interpreter that ends before them makes them panic.

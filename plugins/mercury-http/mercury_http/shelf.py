@@ -54,6 +54,11 @@ class Shelf:
         """Whether every model is loaded, warm and well."""
         return all(map(self.is_well, self._sources))
 
+    @property
+    def hangs(self) -> bool:
+        """Whether a model was called and does not come back."""
+        return any(served.batcher.hangs for served in self._served.values())
+
     def is_well(self, name: str) -> bool:
         """Whether a model answers."""
         served = self._served.get(name)
@@ -110,8 +115,8 @@ class Shelf:
             return served
 
     async def load_all(self) -> None:
-        """Load every model; why one cannot be is in `errors`."""
-        for name in self._sources:
+        """Load every model that is not there yet; why one cannot be is in `errors`."""
+        for name in [name for name in self._sources if name not in self._served]:
             with suppress(Exception):  # kept by `load`
                 await self.load(name)
 

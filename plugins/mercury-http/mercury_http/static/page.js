@@ -60,8 +60,7 @@ function show(model) {
     row.append(made("td", data), made("td", name), made("td", typeof value === "object" ? JSON.stringify(value) : String(value), {className: "number"}));
     return row;
   }));
-  at("result").hidden = true;
-  at("problem").textContent = "";
+  predict(model, form);
 }
 
 async function predict(model, form) {

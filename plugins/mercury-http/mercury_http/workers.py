@@ -1,0 +1,207 @@
+"""Several processes that answer at one port: started, watched, and started again where one dies."""
+
+from __future__ import annotations
+
+import logging
+import os
+import pickle
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+from tempfile import TemporaryDirectory
+from typing import IO, TYPE_CHECKING, Any
+
+from mercury_core.errors import ArgumentsError, MercuryError
+from mercury_http.metrics import DIRECTORY
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Mapping
+
+    from mercury_http.settings import Settings
+
+log = logging.getLogger(__name__)
+
+# One that dies sooner than that after its start, in seconds, is not started again at once.
+_SOON = 2.0
+_LONGEST_PAUSE = 30.0
+
+
+class WorkerError(MercuryError):
+    """A process that answers could not load its models."""
+
+
+class Worker:
+    """One process, and how it is told what to do: by lines to its stdin, to which it answers by lines.
+
+    Args:
+        job: What it is given first.
+        env: Its environment.
+    """
+
+    def __init__(self, job: bytes, env: Mapping[str, str]) -> None:
+        self.began = time.monotonic()
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "mercury_http.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=dict(env),
+        )
+        self._heard = threading.Condition()
+        self._answers: list[str] = []
+        self._over = False
+        self.tell(len(job).to_bytes(8, "little") + job)
+
+    def tell(self, what: bytes) -> None:
+        """Send it something; what is gone hears nothing."""
+        try:
+            self.process.stdin.write(what)  # type: ignore[union-attr]
+            self.process.stdin.flush()  # type: ignore[union-attr]
+        except (BrokenPipeError, ValueError):
+            return
+
+    def listen(self) -> None:
+        """Take its answers until it has ended."""
+        for line in self.process.stdout or ():
+            with self._heard:
+                self._answers.append(line.decode().rstrip("\n"))
+                self._heard.notify_all()
+        self.process.wait()
+        self._close(self.process.stdout)
+        self._close(self.process.stdin)
+        with self._heard:
+            self._over = True
+            self._heard.notify_all()
+
+    def answer(self) -> str:
+        """Its next answer: nothing where all is well, else why not."""
+        with self._heard:
+            self._heard.wait_for(lambda: self._answers or self._over)
+            return self._answers.pop(0) if self._answers else "the process has ended"
+
+    @staticmethod
+    def _close(stream: IO[bytes] | None) -> None:
+        with suppress(BrokenPipeError):
+            if stream is not None:
+                stream.close()
+
+    def end(self, timeout: float) -> None:
+        """Let it finish what is in flight, and end."""
+        self._close(self.process.stdin)
+        try:
+            self.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+class Workers:
+    """Models that answer, from several processes at one port.
+
+    Attributes:
+        url: Where.
+    """
+
+    def __init__(
+        self, sources: Mapping[str, Any], settings: Settings, place: socket.socket, host: str, count: int
+    ) -> None:
+        port = place.getsockname()[1]
+        self.url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        self._settings, self._place = settings, place
+        try:
+            self._job = pickle.dumps((dict(sources), settings, host, port))
+        except (pickle.PicklingError, AttributeError, TypeError) as error:
+            why = f"Several workers need functions that pickle can take, to load the models: {error}."
+            raise ArgumentsError("serve", "http", [why]) from error
+        self._counts = TemporaryDirectory(prefix="mercury-http-", ignore_cleanup_errors=True)
+        self._env = {**os.environ, DIRECTORY: self._counts.name}
+        self._stopping, self._ended = threading.Event(), threading.Event()
+        self._turn = threading.Lock()
+        self.workers = [Worker(self._job, self._env) for _ in range(count)]
+        self._threads = [threading.Thread(target=self._watch, args=(index,), daemon=True) for index in range(count)]
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def pids(self) -> list[int]:
+        """The ids of the processes."""
+        return [worker.process.pid for worker in self.workers]
+
+    def wait_until_ready(self) -> None:
+        """Return when every process has loaded its models.
+
+        Raises:
+            WorkerError: One cannot; all have stopped.
+        """
+        faults = {fault for worker in self.workers if (fault := worker.answer())}
+        if faults:
+            self.stop()
+            raise WorkerError("; ".join(sorted(faults)))
+
+    def reload(self) -> None:
+        """Let every process load its models again, one after another; no request is lost.
+
+        Raises:
+            WorkerError: One cannot; what it had before goes on.
+        """
+        with self._turn:
+            for worker in list(self.workers):
+                worker.tell(b"reload\n")
+                fault = worker.answer()
+                if fault:
+                    raise WorkerError(fault)
+
+    def wait(self) -> None:
+        """Return when it has stopped."""
+        self._ended.wait()
+
+    def stop(self) -> None:
+        """Finish what is in flight, then stop."""
+        if self._stopping.is_set():
+            self._ended.wait()
+            return
+        self._stopping.set()
+        enders = [
+            threading.Thread(target=worker.end, args=(self._settings.stop_timeout + 5.0,)) for worker in self.workers
+        ]
+        for thread in enders:
+            thread.start()
+        for thread in [*enders, *self._threads]:
+            thread.join()
+        self._place.close()
+        self._counts.cleanup()
+        self._ended.set()
+
+    def __enter__(self) -> Workers:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.stop()
+
+    def _watch(self, index: int) -> None:
+        """Start a process again whenever it ends unasked; later and later, where it does so at once."""
+        from prometheus_client.multiprocess import mark_process_dead
+
+        pause = 0.0
+        while True:
+            worker = self.workers[index]
+            worker.listen()
+            mark_process_dead(worker.process.pid, self._counts.name)  # type: ignore[no-untyped-call]
+            if self._stopping.is_set():
+                return
+            log.error("A worker has ended with %s; another is started.", worker.process.returncode)
+            quick = time.monotonic() - worker.began < _SOON
+            pause = min(max(0.5, 2 * pause), _LONGEST_PAUSE) if quick else 0.0
+            if self._stopping.wait(pause):
+                return
+            self.workers[index] = another = Worker(self._job, self._env)
+            threading.Thread(target=self._started, args=(another,), daemon=True).start()
+
+    @staticmethod
+    def _started(worker: Worker) -> None:
+        """Say why one that was started again does not answer."""
+        fault = worker.answer()
+        if fault:
+            log.error("The worker that was started again does not answer: %s", fault)
