@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     import pyarrow as pa
 
@@ -48,13 +48,20 @@ def fields_of(wrapper: DataWrapper) -> tuple[Field, ...]:
         # NaN is a number: a matrix of floats cannot tell whether something is missing.
         nullable = wrapper.underlying.dtype.kind == "f"
         return tuple(Field(field.name, name_of(field.type), nullable) for field in wrapper.schema)
-    from mercury_core.data.hub import arrow_of
-
-    table = arrow_of(wrapper)
     return tuple(
         Field(name, name_of(column.type), column.null_count > 0, _categories(column))
-        for name, column in zip(table.column_names, table.columns, strict=True)
+        for name, column in zip(wrapper.field_names, columns_of(wrapper), strict=True)
     )
+
+
+def columns_of(wrapper: DataWrapper) -> Iterable[pa.ChunkedArray]:
+    """The columns in Arrow, converted one after another: all of a large frame would take its memory once more."""
+    from mercury_core.data.hub import arrow_of
+
+    if wrapper.format == "arrow":
+        columns: list[pa.ChunkedArray] = wrapper.underlying.columns
+        return columns
+    return (arrow_of(wrapper.select([name])).column(0) for name in wrapper.field_names)
 
 
 def with_shapes(fields: tuple[Field, ...], shapes: Mapping[str, tuple[int, ...]]) -> tuple[Field, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from mercury_core.bundle.fields import is_matrix, name_of, type_of
+from mercury_core.bundle.fields import columns_of, is_matrix, name_of, type_of
 from mercury_core.errors import SignatureError, did_you_mean
 
 if TYPE_CHECKING:
@@ -42,19 +42,21 @@ def fitted(features: DataWrapper, fields: Sequence[Field]) -> DataWrapper:
         for have, want in zip(features.schema, fields, strict=True)
     ):
         return features
-    table = arrow_of(features)
-    columns = table.columns
-    made = []
-    for column, field in zip(columns, fields, strict=True):
+    changed = {}
+    for place, (column, field) in enumerate(zip(columns_of(features), fields, strict=True)):
         if not field.nullable and column.null_count and not matrix:
             raise _null_in(column, field)
-        made.append(_fit(column, field))
-    if all(new is old for new, old in zip(made, columns, strict=True)):
+        made = _fit(column, field)
+        if made is not column:
+            changed[place] = made
+    if not changed:
         return features
     import pyarrow as pa
 
-    schema = pa.schema([have.with_type(new.type) for have, new in zip(table.schema, made, strict=True)])
-    return DataWrapper(pa.table(made, schema=schema))
+    table = arrow_of(features)
+    columns = [changed.get(place, column) for place, column in enumerate(table.columns)]
+    schema = pa.schema([have.with_type(new.type) for have, new in zip(table.schema, columns, strict=True)])
+    return DataWrapper(pa.table(columns, schema=schema))
 
 
 def _fit(column: pa.ChunkedArray, field: Field) -> pa.ChunkedArray:
@@ -170,6 +172,8 @@ def _widens(found: pa.DataType, wanted: pa.DataType) -> bool:
         return _widens(found.value_type, wanted.value_type)
     if name_of(found) in ("string", "binary"):
         return name_of(found) == name_of(wanted)
+    if kinds.is_timestamp(found) and kinds.is_timestamp(wanted) and (found.tz is None) != (wanted.tz is None):
+        return False  # nobody knows in which zone the one without is
     return bool(kinds.is_temporal(found) and kinds.is_temporal(wanted))
 
 

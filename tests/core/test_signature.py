@@ -208,6 +208,8 @@ def test_a_value_that_would_be_changed_is_refused(kind: str, column: pa.Array) -
         ("dictionary<int64>", pa.array(["x"]).dictionary_encode(), "dictionary<string>"),
         ("list<item: double>", pa.array([["x"]]), "list<item: string>"),
         ("timestamp[us]", pa.array([1]), "int64"),
+        ("timestamp[us, tz=UTC]", pa.array([0], pa.timestamp("us")), "timestamp[us]"),
+        ("timestamp[us]", pa.array([0], pa.timestamp("us", "UTC")), "timestamp[us, tz=UTC]"),
         ("decimal128(5, 2)", pa.array(["1.5"]), "string"),
         ("binary", pa.array(["x"]), "string"),
     ],
