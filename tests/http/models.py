@@ -55,7 +55,8 @@ def echo() -> Bundle:
 def scored(data: DataSet) -> Predictions:
     """A weighted sum, and what is above 0.5 of its logistic function is a yes."""
     rows = data.features.to("numpy").underlying
-    yes = 1 / (1 + np.exp(-(rows * WEIGHTS).sum(axis=1)))
+    with np.errstate(over="ignore", invalid="ignore"):
+        yes = 1 / (1 + np.exp(-(rows * WEIGHTS).sum(axis=1)))
     labels = pa.table({"paid": pa.array(np.where(yes > 0.5, "yes", "no"))})
     return Predictions(DataWrapper(labels), DataWrapper(np.column_stack([1 - yes, yes]), ["no", "yes"]), ("no", "yes"))
 

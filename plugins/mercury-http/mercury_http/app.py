@@ -24,7 +24,7 @@ from mercury_http.metrics import CONTENT_TYPE, DIRECTORY, Metrics, ModelMetrics
 from mercury_http.openapi import described, document
 from mercury_http.outputs import SCORES
 from mercury_http.pages import PAGES
-from mercury_http.people import answer_kind, kind_of, rows_of, written
+from mercury_http.people import answer_kind, kind_of, reading_rows, rows_of, written
 from mercury_http.protocol import EXTENSIONS, answer, read
 from mercury_http.refusals import RequestError, unknown
 from mercury_http.shelf import Shelf
@@ -128,7 +128,8 @@ class App:
         asked = read(body, headers.get("inference-header-content-length"))
         if asked.outputs is not None:
             served.require_outputs(asked.outputs)
-        rows = served.inputs.rows(asked.tensors)
+        with reading_rows():
+            rows = served.inputs.rows(asked.tensors)
         if rows.count > self.settings.most_rows:
             raise RequestError(f"There are {rows.count} rows: expected at most {self.settings.most_rows}.", 413)
         known = served.empty() if not rows.count else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -15,7 +16,7 @@ from mercury_http.inputs import Rows, parsed_columns
 from mercury_http.refusals import RequestError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from mercury_core.bundle import Signature
 
@@ -57,7 +58,7 @@ def rows_of(body: bytes, kind: str, signature: Signature) -> Rows:
     Raises:
         RequestError: It cannot be read, or does not fit the model.
     """
-    try:
+    with reading_rows():
         if kind == JSON:
             wrapper = _from_json(body, signature)
         else:
@@ -66,9 +67,23 @@ def rows_of(body: bytes, kind: str, signature: Signature) -> Rows:
             return Rows.of(wrapper)
         fields = {field.name: field for field in signature.inputs}
         data_set = signature.fit_rows(DataSet({"features": parsed_columns(wrapper, fields)}), extra="error")
+        return Rows.of(data_set.features)
+
+
+@contextmanager
+def reading_rows() -> Iterator[None]:
+    """While it lasts, whatever cannot be read or converted is the fault of the rows.
+
+    Raises:
+        RequestError: In place of what was raised.
+    """
+    try:
+        yield
     except DataError as error:
         raise RequestError(str(error)) from error
-    return Rows.of(data_set.features)
+    except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
+        said = (str(error).splitlines() or [type(error).__name__])[0]
+        raise RequestError(f"The rows cannot be read: {said[:200].rstrip('.')}.") from error
 
 
 def _from_json(body: bytes, signature: Signature) -> DataWrapper:

@@ -29,14 +29,12 @@ _WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: 
 _ANY = msgspec.json.Decoder(list[Any])
 
 
-def _decoders(kind: type) -> list[msgspec.json.Decoder[Any]]:
-    made: list[Any] = [kind]
-    for _ in range(4):
-        made.append(list[made[-1]])
-    return [msgspec.json.Decoder(each) for each in made]
-
-
-_DECODERS = {kind: _decoders(kind) for kind in (bool, int, float, str)}
+_DECODERS: dict[type, list[msgspec.json.Decoder[Any]]] = {
+    bool: [msgspec.json.Decoder(kind) for kind in (list[bool], list[list[bool]], list[list[list[bool]]])],
+    int: [msgspec.json.Decoder(kind) for kind in (list[int], list[list[int]], list[list[list[int]]])],
+    float: [msgspec.json.Decoder(kind) for kind in (list[float], list[list[float]], list[list[list[float]]])],
+    str: [msgspec.json.Decoder(kind) for kind in (list[str], list[list[str]], list[list[list[str]]])],
+}
 
 
 def count_of(name: str, shape: Sequence[int]) -> int:
@@ -121,10 +119,10 @@ def _depth(text: memoryview) -> int:
 
 def _typed(kind: type, depth: int, text: memoryview) -> Any:
     """The values where all are of one type, as they nearly always are; None where not."""
-    if depth >= len(_DECODERS[kind]):
+    if depth > len(_DECODERS[kind]):
         return None
     try:
-        return _DECODERS[kind][depth].decode(text)
+        return _DECODERS[kind][depth - 1].decode(text)
     except msgspec.ValidationError:
         return None
 
