@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import h5py
+import numpy as np
 import pytest
 from mercury_keras.formats.hdf5 import hdf5
 from mercury_keras.formats.native import native
@@ -183,6 +184,41 @@ def test_operations_are_kept_by_all_but_hdf5(tmp_path: Path) -> None:
         hdf5.save(model, tmp_path / "h5")
     for form in (native, weights):
         assert models.difference(model, form.load(form.save(model, tmp_path / type(form).__name__))) == 0
+
+
+def half(policy: str) -> KerasModel:
+    """A model that computes and keeps its weights in 16 bits."""
+    dense, out = L.Dense(4, "relu", dtype=policy), L.Dense(3, "softmax", dtype=policy)
+    return models.one_table(dense, out)
+
+
+def quantized() -> KerasModel:
+    """A model of whole numbers."""
+    model = models.one_table(L.Dense(4, "relu"), L.Dense(3, "softmax"))
+    model.underlying.quantize("int8", filters="dense")
+    return model
+
+
+@pytest.mark.parametrize("make", [lambda: half("float16"), lambda: half("bfloat16"), quantized])
+def test_weights_of_few_bits(make: Any, tmp_path: Path) -> None:
+    model = make()
+    for key, form in FORMATS.items():
+        if key == "keras.hdf5" and model.underlying.weights[0].dtype == "bfloat16":
+            with pytest.raises(UnsavableModelError, match=r"bfloat16.* Choose the format keras\.native"):
+                form.save(model, tmp_path / key)
+        else:
+            assert models.difference(model, form.load(form.save(model, tmp_path / key))) == 0
+
+
+def test_layers_that_are_used_twice_and_models_within_models(tmp_path: Path) -> None:
+    table, twice = K.Input((3,), name="table"), L.Dense(4)
+    inner = K.Sequential([K.Input((4,)), L.Dense(4, kernel_constraint="max_norm")])
+    inner.compile("adam", "mse")
+    inner.fit(np.zeros((4, 4)), np.zeros((4, 4)), verbose=0)
+    rows = L.Add()([twice(table), twice(L.Rescaling(2.0)(table)), inner(twice(table))])
+    model = KerasModel(K.Model(table, L.Dense(3, "softmax")(rows)), ModelSpec((models.TABLE,), (models.KIND,)))
+    for key, form in FORMATS.items():
+        assert models.difference(model, form.load(form.save(model, tmp_path / key))) == 0
 
 
 def test_other_models_and_labels_are_refused(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mercury_core.errors import BundleFormatError
+from mercury_core.errors import BundleFormatError, UnsavableModelError
 from mercury_keras.formats import common, files
 from mercury_keras.formats.reading import definition_of, loading, model_of, saving
 
@@ -40,12 +40,15 @@ class Hdf5Format:
             `path`.
 
         Raises:
-            UnsavableModelError: It holds something that could not be found again, as a lambda; or operations of
-                ``keras.ops`` that are no layers, which this format does not know.
+            UnsavableModelError: It holds something that could not be found again, as a lambda; or what this format
+                does not know: operations of ``keras.ops`` that are no layers, weights of bfloat16.
         """
         from mercury_keras.formats.trust import customs
 
         source = common.as_keras(model, _KEY)
+        if any(weight.dtype == "bfloat16" for weight in source.underlying.weights):
+            why = "it has weights of bfloat16, which Keras writes into a .h5 file and cannot read from one"
+            raise UnsavableModelError(repr(source), why, "Choose the format keras.native.")
         custom = customs(source.underlying, definition_of(source, _KEY), repr(source), legacy=True)
         path = common.make(path, source)
         with saving(source, _KEY):

@@ -8,12 +8,13 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
+from mercury_core.contracts import Fault
 from mercury_core.errors import BundleFormatError, ProviderNotInstalledError, UnsavableModelError
 from mercury_keras.formats import common, exported, files
 from mercury_keras.formats.reading import loading, saving
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from mercury_core.contracts import Model
     from mercury_keras.model import KerasModel
@@ -66,6 +67,14 @@ class SavedModelFormat:
         if archive:
             _pack(path / _DIRECTORY, path / _ARCHIVE)
         return common.write(path, source, _KEY, custom={}, outputs=order)
+
+    def check_params(self, params: Mapping[str, Any]) -> Iterator[Fault]:  # noqa: ARG002
+        """Whether Keras runs on the backend that it needs: told before a training, and not after it."""
+        from mercury_keras.backend import lacks
+
+        lack = lacks("tensorflow")
+        if lack is not None:
+            yield Fault((), f"{_KEY} cannot be used: {lack[0]}. {lack[1]}")
 
     def load(self, path: Path, *, trusted: Collection[str] = ()) -> KerasModel:
         """Read an exported model: it predicts, by TensorFlow, whatever backend Keras runs on.

@@ -10,12 +10,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mercury_core.contracts import Fault
 from mercury_core.errors import ProviderNotInstalledError, UnsavableModelError
 from mercury_keras.formats import common, exported
 from mercury_keras.formats.reading import loading, saving
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from mercury_core.contracts import Model
     from mercury_keras.model import KerasModel
@@ -61,6 +62,14 @@ class TorchExportFormat:
             _, run = _opened(path / _FILE, order)
         exported.prove(source, _KEY, run)
         return common.write(path, source, _KEY, custom={}, outputs=order)
+
+    def check_params(self, params: Mapping[str, Any]) -> Iterator[Fault]:  # noqa: ARG002
+        """Whether Keras runs on the backend that it needs: told before a training, and not after it."""
+        from mercury_keras.backend import lacks
+
+        lack = lacks("torch")
+        if lack is not None:
+            yield Fault((), f"{_KEY} cannot be used: {lack[0]}. {lack[1]}")
 
     def load(self, path: Path, *, trusted: Collection[str] = ()) -> KerasModel:  # noqa: ARG002
         """Read an exported model: it predicts, by torch, and needs no Keras. Code that the file brings is run.

@@ -197,6 +197,7 @@ def _keras_class(module: Any, name: str) -> type | None:
         k.optimizers.schedules.LearningRateSchedule,
         k.DTypePolicy,
         k.Quantizer,
+        getattr(k.quantizers, "QuantizationConfig", k.Quantizer),  # of later versions
     )
     if module is None:
         spaces = [k, k.layers, k.models, *(getattr(k, space) for space in _SPACES), sys.modules["keras.src.models"]]
