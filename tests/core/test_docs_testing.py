@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mercury_core.testing.stores import StoreSuite
+from mercury_core.testing import StoreSuite
 from mercury_core.testing.stores_parts import PartsTests
 from mercury_core.testing.stores_setup import StoreSetup
 from mercury_core.testing.suite import Suite
