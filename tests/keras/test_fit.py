@@ -334,6 +334,14 @@ def test_two_ways_to_keep_a_state_are_one_too_many(tmp_path: Path) -> None:
     assert "leave out one of them" in message
 
 
+def test_one_rate_is_set_by_one_thing() -> None:
+    schedule = {"use": "CosineDecay", "initial_learning_rate": 0.01, "decay_steps": 20}
+    [(path, message)] = faults(model=MLP, learning_rate=schedule, callbacks=["EarlyStopping", "ReduceLROnPlateau"])
+    assert path == ("callbacks", 1)
+    assert "ReduceLROnPlateau sets learning_rate, which is a schedule here" in message
+    assert not faults(model=MLP, learning_rate=0.1, callbacks=["ReduceLROnPlateau"])
+
+
 def test_all_faults_are_raised_at_once_in_python() -> None:
     with pytest.raises(ArgumentsError, match=r"EarlyStopping.*epochs is 0"):
         fit(bunch(), model=MLP, epochs=0, callbacks=["EarlyStoping"])

@@ -144,6 +144,12 @@ def _checked(params: Mapping[str, Any]) -> tuple[list[Any], list[Fault]]:
     if params.get("backup") is not None and any(type(one).__name__ == "BackupAndRestore" for one in made):
         todo = "leave out one of them; backup keeps what callbacks remember as well"
         faults.append(Fault(("backup",), f"backup and the callback BackupAndRestore do the same: {todo}."))
+    if not isinstance(params.get("learning_rate"), int | float | None):
+        faults += [
+            Fault(("callbacks", place), f"{kind} sets learning_rate, which is a schedule here: leave out one of them.")
+            for place, kind in enumerate(type(one).__name__ for one in made)
+            if kind in ("LearningRateScheduler", "ReduceLROnPlateau")
+        ]
     return made, faults
 
 
