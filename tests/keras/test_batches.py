@@ -222,8 +222,17 @@ def test_a_damaged_image_is_named_where_its_batch_is_taken(images: DataSet) -> N
         data[1]
     with pytest.raises(RuntimeError, match="wrapped"), own_errors(None, object()):
         raise RuntimeError("wrapped")
+    with pytest.raises(RuntimeError, match="another"), own_errors(data):
+        raise RuntimeError("another")
+
+    def wrap() -> None:
+        try:
+            data[1]
+        except ReadError:
+            raise RuntimeError("wrapped") from None
+
     with pytest.raises(ReadError, match=r"7\.png: it is damaged"), own_errors(None, data):
-        raise RuntimeError("wrapped")
+        wrap()
     model = keras().Sequential([keras().layers.Input((2, 2, 1)), keras().layers.Flatten(), keras().layers.Dense(1)])
     with pytest.raises(ReadError, match=r"7\.png: it is damaged"), own_errors(data):
         model.predict(data, verbose=0)

@@ -128,6 +128,9 @@ def own_errors(*data: Any) -> Iterator[None]:
     Args:
         *data: What `batches` gave; others, and None, are passed over.
     """
+    for one in data:
+        if isinstance(one, Batches):
+            one.failure = None
     try:
         yield
     except MercuryError:
@@ -224,6 +227,8 @@ class Batches:
             x = self._pending(index).result()
         except BaseException as error:
             self.failure = self.failure or error
+            while self._begun:  # or the process would wait for them before it ends
+                self._begun.popitem()[1].cancel()
             raise
         rows = self.rows(index)
         y, weights = _of_rows(self._targets, rows), _of_rows(self._weights, rows)
