@@ -78,7 +78,8 @@ def _write_golden(bundle: Bundle, work: Path, tolerance: float) -> manifests.Sav
     if bundle.golden is None:
         return None
     golden = goldens.loosened(bundle.golden, tolerance)
-    golden.write(work / goldens.NAME)
+    if not golden.write(work / goldens.NAME):
+        return None
     return manifests.SavedGolden(goldens.NAME, golden.rows.num_rows, golden.tolerance)
 
 
@@ -154,6 +155,12 @@ def _load(directory: Path, found: manifests.Manifest, trusted: Collection[str], 
         raise UntrustedTypeError(str(directory), foreign)
     reader = _format(found.model.format)
     providers: list[Any] = [registry.resolve("transform", step.use) for step in found.transforms]
+    for step, provider in zip(found.transforms, providers, strict=True):
+        if hasattr(provider, "load") != bool(step.path):
+            what = "is fitted, and nothing was kept of it" if not step.path else "is a function, and has no files"
+            raise CorruptBundleError(str(directory), [f"the transform {step.use!r} {what}"])
+        if not step.path:
+            require("transform", step.use, provider, step.params)
     for key, provider in () if trust else zip(named, [reader, *providers], strict=True):
         if runs := getattr(provider, "needs_pickle", None):
             raise UntrustedPickleError(str(directory), key, runs)

@@ -83,15 +83,17 @@ def _categories(column: pa.ChunkedArray) -> tuple[Any, ...] | None:
     if not 0 < len(known) <= MOST_CATEGORIES:
         return None
     labels = tuple(known.to_pylist())
-    return labels if all(map(_is_plain, labels)) else None
+    return labels if all(map(is_plain, labels)) else None
 
 
-def _is_plain(label: object) -> bool:
+def is_plain(label: object) -> bool:
+    """Whether a label is a text, a number or true or false: what JSON can hold and give back as it was."""
     return isinstance(label, (str, bool, int)) or (isinstance(label, float) and math.isfinite(label))
 
 
 # --- types by name ---
 
+_LONGEST_NAME = 500
 _ZONED = re.compile(r"timestamp\[(\w+), tz=(.+)\]")
 _DECIMAL = re.compile(r"decimal(\d+)\((\d+), (-?\d+)\)")
 _DICTIONARY = re.compile(r"dictionary<(.+?)(, ordered)?>")
@@ -127,6 +129,14 @@ def type_of(name: str) -> pa.DataType | None:
         >>> type_of("dictionary<string, ordered>"), type_of("list<item: double>"), type_of("a later one")
         (DictionaryType(dictionary<values=string, indices=int32, ordered=1>), ListType(list<item: double>), None)
     """
+    # A manifest may be anybody's: neither a type that cannot be nor a thousand lists in each other is an accident.
+    try:
+        return _made(name) if len(name) <= _LONGEST_NAME else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def _made(name: str) -> pa.DataType | None:
     import pyarrow as pa
 
     if zoned := _ZONED.fullmatch(name):
@@ -142,7 +152,4 @@ def type_of(name: str) -> pa.DataType | None:
         return pa.list_(value, int(inner[2]))
     if (inner := _LIST.fullmatch(name)) and (value := type_of(inner[1])) is not None:
         return pa.list_(value)
-    try:
-        return pa.type_for_alias(name)
-    except ValueError:
-        return None
+    return pa.type_for_alias(name)

@@ -47,15 +47,26 @@ class Golden:
     predictions: pa.Table
     tolerance: float = 0.0
 
-    def write(self, path: Path) -> None:
-        """Write them as a Parquet file: columns ``input:NAME``, then ``output:NAME``."""
+    def write(self, path: Path) -> bool:
+        """Write them as a Parquet file: columns ``input:NAME``, then ``output:NAME``.
+
+        Returns:
+            Whether that was done: a type that Parquet does not have is warned of, and then there is no file.
+        """
         import pyarrow as pa
         from pyarrow import parquet
 
         both = ((_INPUT, self.rows), (_OUTPUT, self.predictions))
         fields = [one.with_name(f"{prefix}{one.name}") for prefix, table in both for one in table.schema]
         table = pa.table([*self.rows.columns, *self.predictions.columns], schema=pa.schema(fields))
-        parquet.write_table(table, path, use_compliant_nested_type=False)
+        try:
+            parquet.write_table(table, path, use_compliant_nested_type=False)
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+            said = str(error).splitlines()[0].rstrip(".")
+            warnings.warn(f"The model has no golden rows, since Parquet cannot hold them: {said}.", stacklevel=2)
+            path.unlink(missing_ok=True)
+            return False
+        return True
 
 
 def read(content: bytes, signature: Signature, tolerance: float, where: str) -> Golden:

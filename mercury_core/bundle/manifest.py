@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
+from mercury_core.bundle.fields import is_plain
 from mercury_core.bundle.signature import Signature
 from mercury_core.errors import BundleError, BundleFormatError, CorruptBundleError, ObjectNotFoundError
 from mercury_core.storage.atomic import sha256_of
@@ -186,6 +187,15 @@ def _contradictions(manifest: Manifest) -> Iterator[str]:
     for what, fields in (("input", manifest.signature.inputs), ("target", manifest.signature.targets)):
         names = [field.name for field in fields]
         yield from (f"the {what} {name!r} is there twice" for name in sorted({n for n in names if names.count(n) > 1}))
+        for field in fields:
+            if field.categories is None:
+                continue
+            if not field.categories or not all(map(is_plain, field.categories)):
+                yield f"the categories of {field.name!r} are no labels"
+            elif not field.type.startswith("dictionary<"):
+                yield f"the {what} {field.name!r} has categories, and is of type {field.type}"
+    if any(isinstance(label, (list, dict)) for label in manifest.signature.classes or ()):
+        yield "the classes are no labels"
 
 
 def _faults(directory: Path, manifest: Manifest) -> Iterator[str]:

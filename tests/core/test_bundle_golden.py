@@ -226,6 +226,14 @@ def test_every_type_survives_the_file(tmp_path: Path) -> None:
     assert read.tolerance == 1e-6
 
 
+def test_a_type_that_parquet_lacks_is_warned_of(tmp_path: Path, bundle: Bundle) -> None:
+    rows = pa.table({"a": pa.array([pa.MonthDayNano([1, 2, 3])])})
+    bundle = Bundle(SumModel(), golden=Golden(rows, pa.table({"prediction": [1.0]})))
+    with pytest.warns(UserWarning, match="has no golden rows, since Parquet cannot hold them"):
+        stored = store_model(bundle, tmp_path / "m", format=FORMAT)
+    assert load_model(stored.uri, trusted=TRUSTED).golden is None
+
+
 def test_columns_of_files_keep_their_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class Sizes(SumModel):
         input_shapes = {"image": (8, 8)}

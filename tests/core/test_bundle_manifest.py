@@ -7,19 +7,23 @@ import os
 import shutil
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pyarrow as pa
 import pytest
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from mercury_core import Bundle, DataBunch, load_model, store_model, transform_data_bunch as transform, verify
 from mercury_core.cli import main
 from mercury_core.errors import (
+    ArgumentsError,
     BundleError,
     BundleFormatError,
     CorruptBundleError,
+    MercuryError,
     ObjectNotFoundError,
     UntrustedPickleError,
 )
@@ -50,6 +54,11 @@ def bundle() -> Bundle:
 def saved(tmp_path: Path, bundle: Bundle) -> Path:
     store_model(bundle, tmp_path / "m", format=FORMAT, license="MIT", description="A sum.")
     return tmp_path / "m"
+
+
+@pytest.fixture
+def original(saved: Path) -> str:
+    return (saved / "mercury.json").read_text()
 
 
 # --- versions ---
@@ -146,7 +155,7 @@ def test_a_place_outside_is_refused(saved: Path, what: str, place: str, monkeypa
 def refused(saved: Path, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for part in (SumFormat, Shift):
         monkeypatch.setattr(part, "load", lambda *_, **__: pytest.fail("something was loaded"))
-    with pytest.raises(BundleError, match=said):
+    with pytest.raises((BundleError, ArgumentsError), match=said):
         load_model(saved, trusted=TRUSTED)
 
 
@@ -168,6 +177,13 @@ def refused(saved: Path, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
         (lambda told: told["signature"]["inputs"][0].update(type="int64"), "has double in the column 'a', and the sig"),
         (lambda told: told["signature"]["inputs"][0].update(name="b"), "the input 'b' is there twice"),
         (lambda told: told["signature"]["inputs"][0].update(type=7), "damaged: Expected `str`, got `int`"),
+        (lambda told: told["signature"]["inputs"][0].update(categories=[["x"]]), "the categories of 'a' are no labels"),
+        (lambda told: told["signature"]["inputs"][0].update(categories=[]), "the categories of 'a' are no labels"),
+        (lambda told: told["signature"]["inputs"][0].update(categories=["x"]), "has categories, and is of type double"),
+        (lambda told: told["transforms"][1].update(params={"times": "x"}), "The parameter 'times' of .* must be int"),
+        (lambda told: told["signature"].update(classes=[{"x": 1}]), "the classes are no labels"),
+        (lambda told: told["transforms"][0].pop("path"), "Shift' is fitted, and nothing was kept of it"),
+        (lambda told: told["transforms"][1].update(path="model"), "double' is a function, and has no files"),
         (lambda told: told["signature"].update(inputs=7), "damaged: Expected `array`, got `int`"),
         (lambda told: told.update(files=[]), "damaged: Expected `object`, got `array`"),
     ],
@@ -177,6 +193,35 @@ def test_a_manifest_that_lies_is_refused_before_anything_is_loaded(
 ) -> None:
     altered(saved, change)
     refused(saved, said, monkeypatch)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 2**70) | st.floats() | st.text(max_size=9) | st.just("list<item: x>"),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@given(st.data())
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_stands_in_it_ends_in_an_error_of_ours_or_in_the_model(
+    saved: Path, original: str, data: st.DataObject
+) -> None:
+    told = json.loads(original)
+    at: Any = told
+    while True:
+        key = data.draw(st.sampled_from(sorted(at) if isinstance(at, dict) else range(len(at))))
+        if not isinstance(at[key], (dict, list)) or not at[key] or data.draw(st.booleans()):
+            break
+        at = at[key]
+    at[key] = data.draw(JSON)
+    (saved / "mercury.json").write_text(json.dumps(told))
+    for act in (lambda: load_model(saved, trusted=TRUSTED), lambda: verify(saved, trusted=TRUSTED)):
+        with suppress(MercuryError):
+            act()
+    with suppress(MercuryError):
+        bundle = load_model(saved, trusted=TRUSTED)
+        bundle.predict(pa.table({"a": [1.0], "b": [2.0]}))
 
 
 def test_a_format_that_the_manifest_makes_up_is_refused(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -291,7 +336,7 @@ def test_the_command_shows_it(capsys: pytest.CaptureFixture[str]) -> None:
 def test_labels_and_shapes_are_shown(saved: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def change(told: dict[str, Any]) -> None:
         first, second = told["signature"]["inputs"]
-        first.update(categories=[f"c{n}" for n in range(10)])
+        first.update(type="dictionary<string>", categories=[f"c{n}" for n in range(10)])
         second.update(shape=[28, 28, 1])
         told["signature"].update(classes=list(range(14)))
         told["golden"].update(tolerance=1e-5)

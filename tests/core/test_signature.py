@@ -104,6 +104,24 @@ def test_the_name_of_a_type_leads_back_to_it(kind: pa.DataType) -> None:
     assert type_of(name_of(kind)) == kind
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "decimal128(999, 2)",
+        "decimal256(5, 99999999999999999999)",
+        "fixed_size_binary[99999999999999999999]",
+        "fixed_size_list<item: double>[99999999999999999999]",
+        "timestamp[parsec, tz=UTC]",
+        "dictionary<dictionary<>>",
+        "list<item: " * 30_000 + "double" + ">" * 30_000,
+        "",
+        "\0",
+    ],
+)
+def test_a_type_that_cannot_be_is_not_known(name: str) -> None:
+    assert type_of(name) is None
+
+
 def test_shapes_come_from_a_model_that_has_some() -> None:
     class Seeing(SumModel):
         input_shapes = {"image": (28, 28, 1)}
