@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         SourceReaders as SourceReaders,
         Transformers as Transformers,
     )
+    from mercury_core.serving import serve_model as serve_model
     from mercury_core.storage import copy as copy
     from mercury_core.tasks import (
         evaluate_model as evaluate_model,
@@ -58,6 +59,7 @@ _HOMES = {
         "SourceReaders",
         "Transformers",
     ),
+    "serving": ("serve_model",),
     "storage": ("copy",),
     "tasks": (
         "evaluate_model",
