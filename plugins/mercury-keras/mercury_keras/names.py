@@ -74,8 +74,8 @@ def make(kind: Kind, item: Any, *, at: Path = (), more: Mapping[str, Any] | None
     Examples:
         >>> make("optimizer", {"use": "adam", "learning_rat": 0.1})[1][0].message
         "Adam has no parameter 'learning_rat'. Did you mean 'learning_rate'?"
-        >>> make("loss", "binary_crossentrpy")[1][0].message
-        "Keras has no loss 'binary_crossentrpy'. Did you mean 'BinaryCrossentropy'?"
+        >>> make("callback", "early_stoping")[1][0].message
+        "Keras has no callback 'early_stoping'. Did you mean 'EarlyStopping'?"
     """
     maker = _Maker()
     made = maker.make(kind, item, at, dict(more or {}))
