@@ -242,9 +242,11 @@ class Batches:
         end = min(start + self.batch_size, self._rows)
         if not self.shuffle:
             return slice(start, end)
-        if self._order is None or self._order[0] != self.epoch:
-            self._order = self.epoch, np.random.default_rng([self.seed, self.epoch]).permutation(self._rows)
-        return self._order[1][start:end]
+        # TensorFlow may still be taking batches of the last epoch, in a thread of its own: each keeps its own order.
+        epoch, order = self.epoch, self._order
+        if order is None or order[0] != epoch:
+            self._order = order = epoch, np.random.default_rng([self.seed, epoch]).permutation(self._rows)
+        return order[1][start:end]
 
     def _pending(self, index: int) -> Pending[Arrays]:
         ahead = self._ahead() if self._feed.images else 0
