@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mercury_core.bundle.fields import fields_of, with_shapes
 from mercury_core.bundle.signature import Signature
-from mercury_core.contracts import Shaped
+from mercury_core.contracts import Shaped, ValuesPredictor
 from mercury_core.errors import PredictError
 
 if TYPE_CHECKING:
@@ -112,11 +112,12 @@ class Bundle:
         golden: Golden | None = self._rows["golden"]
         return golden
 
-    def predict(self, data: DataSet | Any) -> Predictions:
+    def predict(self, data: DataSet | Any, *, scores: bool = True) -> Predictions:
         """Predict rows.
 
         Args:
             data: A data set; or a table of any kind that `DataWrapper` takes, which holds the feature columns.
+            scores: Whether scores are wanted; a model that can leave them out does so without it, which is faster.
 
         Returns:
             One prediction a row, in the order of the rows.
@@ -139,6 +140,8 @@ class Bundle:
             data = self.signature.fit_rows(data)
         for transform in self.transforms[done:]:
             data = transform.apply(data)
+        if not scores and isinstance(self.model, ValuesPredictor):
+            return self.model.predict_values(data)
         return self.model.predict(data)
 
     def save(self, path: str | Path, *, format: str, overwrite: str = "error", **params: Any) -> Path:  # noqa: A002

@@ -158,6 +158,15 @@ class Model(Protocol):
         ...
 
 
+@runtime_checkable
+class ValuesPredictor(Protocol):
+    """A model for which scores are work of their own, and which can leave them out."""
+
+    def predict_values(self, data_set: DataSet) -> Predictions:
+        """As `Model.predict`, without scores."""
+        ...
+
+
 class Fitter(Protocol):
     """Fits a model."""
 

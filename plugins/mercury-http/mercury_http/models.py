@@ -113,8 +113,8 @@ class Served:
         """The tensors of no rows; None where it is not known what comes out."""
         return self._outputs
 
-    def _predict(self, features: DataWrapper, scores: bool) -> Outputs:  # noqa: ARG002
-        return Outputs(self.bundle.predict(DataSet({"features": features})))
+    def _predict(self, features: DataWrapper, scores: bool) -> Outputs:
+        return Outputs(self.bundle.predict(DataSet({"features": features}), scores=scores))
 
     def _describe(self) -> list[dict[str, Any]]:
         if self._outputs is not None:

@@ -110,6 +110,8 @@ def matrix(features: DataWrapper, kind: str) -> Any:
     Raises:
         ConversionError: A column that cannot stand there without losing its meaning.
     """
+    if kind == "numpy" and features.format == "numpy" and features.underlying.dtype.kind in "biuf":
+        return features.underlying  # it is one already
     features = _decimals_as_floats(features)
     if kind == "text":
         return features.to("numpy", dtype="object").underlying.ravel()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from mercury_core.errors import PredictError
@@ -63,6 +64,10 @@ class SklearnModel:
         """The model of an estimator and of what `metadata` gave."""
         return cls(estimator, **metadata)
 
+    @cached_property
+    def _is_classifier(self) -> bool:
+        return type_of(self.underlying) == "classifier"
+
     @property
     def classes(self) -> tuple[Any, ...] | None:
         """The labels of a classifier of one target, in the order of the score columns; else None."""
@@ -87,22 +92,29 @@ class SklearnModel:
             MissingColumnsError: Features are missing.
             PredictError: The estimator refused the rows.
         """
+        return self._predict(data_set, scores=True)
+
+    def predict_values(self, data_set: DataSet) -> Predictions:
+        """As `predict`, without scores, which the estimator computes apart."""
+        return self._predict(data_set, scores=False)
+
+    def _predict(self, data_set: DataSet, *, scores: bool) -> Predictions:
         from mercury_core.data import DataWrapper, Predictions
 
         features = select(data_set.features, self.feature_names, "The data to predict")
         rows = matrix(features, self.input)
         try:
             values = self.underlying.predict(rows)
-            scores = self._scores(rows)
+            found = self._scores(rows) if scores else None
         except (ValueError, TypeError, AttributeError) as error:
             from mercury_sklearn.estimators import describe
             from mercury_sklearn.refusals import explain
 
             raise PredictError(describe(self.underlying), *explain(error, features)) from error
-        if scores is None:
+        if found is None:
             return Predictions(self._values(values))
         names = [str(label) for label in self.classes or self.target_names]
-        return Predictions(self._values(values), DataWrapper(scores, names), self.classes)
+        return Predictions(self._values(values), DataWrapper(found, names), self.classes)
 
     def _values(self, values: Any) -> DataWrapper:
         import numpy as np
@@ -113,7 +125,7 @@ class SklearnModel:
         names = self.target_names or ("prediction",)
         columns = np.asarray(values).reshape(len(values), len(names))
         types = self.target_types or ("",) * len(names)
-        if type_of(self.underlying) != "classifier":
+        if not self._is_classifier:
             types = ("",) * len(names)
         # Indicators of several labels come back as 0 and 1, whatever they were.
         arrays = [
@@ -124,7 +136,7 @@ class SklearnModel:
 
     def _scores(self, rows: Any) -> Array | None:
         estimator = self.underlying
-        if not self.target_names or type_of(estimator) != "classifier":
+        if not self.target_names or not self._is_classifier:
             return None
         method = next((name for name in ("predict_proba", "decision_function") if hasattr(estimator, name)), None)
         if method is None:
