@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tests.servers.s3 import S3Server
 
 ROOT = Path(__file__).parents[2]
+WHOLE = ("golden.parquet", "mercury.json", "model/model.json", "model/model.skops")
 
 
 def blocks(page: str, language: str) -> list[str]:
@@ -65,7 +66,7 @@ def test_every_level_runs_and_stores_the_same(s3_server: S3Server, bucket: str) 
         stored.append(emptied(s3_server, bucket))
         shutil.rmtree("models")
     alone = ["models/penguins/model.json", "models/penguins/model.skops"]
-    whole = [f"models/penguins/{name}" for name in ("mercury.json", "model/model.json", "model/model.skops")]
+    whole = [f"models/penguins/{name}" for name in WHOLE]
     assert stored == [["models/penguins.skops"], alone, alone, whole]
     (level5,) = [yaml.safe_load(block.replace("my-bucket", bucket)) for block in blocks("docs/levels.md", "yaml")]
     read = {"train": {"use": "sklearn.dataset", "source": "iris", "roles": {"targets": "target"}}}
@@ -85,7 +86,7 @@ def test_the_page_of_storage_does_what_it_says(
     page: dict[str, object] = {}
     for code in blocks("docs/storage.md", "python"):
         exec(compile(code.replace("my-bucket", bucket), "storage.md", "exec"), page)
-    assert re.match(r"3 \d+ crc32c:[0-9a-f]{8}\n", capsys.readouterr().out)
+    assert re.match(r"4 \d+ crc32c:[0-9a-f]{8}\n", capsys.readouterr().out)
     assert load_model("backup/penguins").signature.target_names == ["target"]
     prompts = [line for block in blocks("docs/storage.md", "console") for line in block.splitlines()]
     copied, listed, minio = [line.removeprefix("$ mercury-ml ").replace("my-bucket", bucket) for line in prompts]
