@@ -288,3 +288,22 @@ def test_samples_are_sound_values() -> None:
     assert rows["picture"].min() >= 0
     assert 200 < rows["picture"].max() <= 255
     assert rows["picture"].shape == (50, 6, 5, 1)
+
+
+def test_a_backend_that_a_format_needs_is_told_before_any_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    from mercury_keras import backend
+    from mercury_keras.formats.saved_model import saved_model
+    from mercury_keras.formats.torch_export import torch_export
+
+    from mercury_core.parameters import check
+
+    for running, other, key, format_ in (
+        ("torch", "tensorflow", "keras.saved_model", saved_model),
+        ("tensorflow", "torch", "keras.torch_export", torch_export),
+    ):
+        monkeypatch.setattr(backend, "name", lambda running=running: running)
+        (fault,) = check("save", key, format_, {})
+        assert fault.message.startswith(f"{key} cannot be used: it needs the ")
+        assert f"KERAS_BACKEND={other} before Python starts." in fault.message
+        monkeypatch.setattr(backend, "name", lambda other=other: other)
+        assert not check("save", key, format_, {})
