@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from mercury_keras import outputs
 from mercury_keras.model import KerasModel
-from mercury_keras.specs import InputSpec, ModelSpec, OutputSpec
+from mercury_keras.specs import ImageSpec, InputSpec, ModelSpec, OutputSpec
 
-from mercury_core.contracts import Model, Trained
+from mercury_core.contracts import Model, Shaped, Trained
 from mercury_core.data import DataSet
 from mercury_core.errors import MissingColumnsError, PredictError
 from tests.keras import models
@@ -242,3 +242,10 @@ def test_what_the_model_raises_is_one_sentence() -> None:
 def test_how_it_is_shown() -> None:
     assert repr(models.several()).endswith(": 3 features + images 'picture' -> kind, age)")
     assert repr(giving(SIGMOID, YES)) == "KerasModel(object: 2 features -> b1)"
+
+
+def test_a_model_of_images_tells_their_shape_so_that_golden_rows_hold_the_images_themselves() -> None:
+    inputs = (InputSpec("table", ("a",)), InputSpec("photo", ("photo",), ImageSpec(8, 6, "grayscale")))
+    model = KerasModel(object(), ModelSpec(inputs, (OutputSpec("out", "regression", ("y",)),)), lambda x: x)
+    assert isinstance(model, Shaped)
+    assert model.input_shapes == {"photo": (8, 6, 1)}

@@ -53,6 +53,11 @@ class KerasModel:
         """How the training went: see `mercury_core.contracts.Trained`."""
         return self.spec.training
 
+    @property
+    def input_shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shape of an image, by its column: see `mercury_core.contracts.Shaped`."""
+        return {one.columns[0]: one.image.shape for one in self.spec.inputs if one.image is not None}
+
     def predict(self, data_set: DataSet) -> Predictions:
         """Predict every row, in batches: memory is bounded by one batch and by what is predicted.
 
