@@ -8,8 +8,6 @@ from typing import Any
 
 import msgspec
 import numpy as np
-import pandas as pd
-import polars as pl
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings, strategies as st
@@ -19,6 +17,9 @@ from mercury_core.bundle import Field, Signature
 from mercury_core.bundle.fields import MOST_CATEGORIES, fields_of, name_of, type_of
 from mercury_core.errors import ArgumentsError, MissingColumnsError, SignatureError
 from tests.core.bundle_parts import SumModel, values
+
+pd = pytest.importorskip("pandas")
+pl = pytest.importorskip("polars")
 
 
 def signed(**types: str) -> Bundle:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
-import polars as pl
 import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
@@ -23,6 +21,9 @@ from mercury_core import (
     verify,
 )
 from mercury_core.data.prediction_table import prediction_table
+
+pd = pytest.importorskip("pandas")
+pl = pytest.importorskip("polars")
 
 if TYPE_CHECKING:
     from pathlib import Path
