@@ -5,6 +5,7 @@ SIGHUP loads the model again, and lets the new one answer without a request bein
 
 from __future__ import annotations
 
+import gc
 from contextlib import contextmanager
 
 from mercury_core.cli import output
@@ -58,6 +59,9 @@ def execute(args: Namespace) -> int:
     with clean_stop(), _reloading(started):
         started.append(serve_model(models, args.server, load=load, **params))
         service = started[0]
+        # What was imported and loaded stays: to look through it for garbage would hold up requests for 40 ms at a time.
+        gc.collect()
+        gc.freeze()
         try:
             output.write(f"Serving {', '.join(models)} at {service.url}")
             service.wait()
