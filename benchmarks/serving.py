@@ -1,7 +1,8 @@
 """Requests a second of one worker on one core: ours, against an application written by hand for this one model.
 
-The same scikit-learn pipeline (20 features, scaler and logistic regression) answers to ``wrk``, which has the other core, with 1 and 64
-connections and 1 and 100 rows a request, by turns. Both answer with the label alone, as servers do that only predict.
+The same scikit-learn pipeline (20 features, scaler and logistic regression) answers to ``wrk``, which has the other
+core, with 1 and 64 connections and 1 and 100 rows a request, by turns. Both answer with the label alone, as servers do
+that only predict.
 It needs ``wrk`` and ``taskset``, and the packages uvicorn, starlette and httptools for the application written by hand.
 """
 
@@ -171,8 +172,8 @@ def told(found: dict[str, dict[tuple[int, int], list[tuple[float, float]]]], mem
         rates = {name: statistics.median(rate for rate, _ in cases[case]) for name, cases in found.items()}
         slow = statistics.median(late for _, late in found["mercury"][case])
         ratio = rates["mercury"] / rates["by hand"]
-        line = f"{rows:4} rows, {connections:3} connections: {rates['mercury']:8.0f} requests/s, 99 % within {slow:6.2f} ms; "
-        line += f"by hand {rates['by hand']:8.0f}; ratio {ratio:5.2f}"
+        line = f"{rows:4} rows, {connections:3} connections: {rates['mercury']:8.0f} requests/s, "
+        line += f"99 % within {slow:6.2f} ms; by hand {rates['by hand']:8.0f}; ratio {ratio:5.2f}"
         if case in LIMITS:
             right = ratio >= LIMITS[case] and slow <= MOST_P99
             line += f" (>= {LIMITS[case]}, and within {MOST_P99:g} ms: {'kept' if right else 'MISSED'})"

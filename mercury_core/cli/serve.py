@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 from mercury_core.cli import output
 from mercury_core.cli.options import add_stores, parsed, stores_of
+from mercury_core.cli.served import what_to_serve
 from mercury_core.cli.trust import add_trust
 from mercury_core.errors import ArgumentsError
 
@@ -24,11 +25,13 @@ if TYPE_CHECKING:
 
 def arguments(parser: ArgumentParser) -> None:
     """Add the arguments of the command."""
-    parser.add_argument("model", metavar="MODEL", help="a saved model: a path or a URI")
+    parser.add_argument(
+        "model", metavar="MODEL", help="a saved model (a path or a URI), the directory of a run, or a workflow file"
+    )
     parser.add_argument(
         "options", metavar="KEY=VALUE", nargs="*", default=[], help="a parameter of the server, as most_rows=1000"
     )
-    parser.add_argument("--server", metavar="KEY", default="http", help="the server (default: http)")
+    parser.add_argument("--server", metavar="KEY", help="the server (default: what the workflow says, else http)")
     parser.add_argument("--host", help="the address to listen at (default: of this machine only)")
     parser.add_argument("--port", type=int, help="the port (default: 8080)")
     parser.add_argument("--workers", type=int, help="how many processes answer (default: 1)")
@@ -52,12 +55,16 @@ def execute(args: Namespace) -> int:
     from mercury_core.serving import serve_model
     from mercury_core.workflow.watch import clean_stop
 
-    models = _models(args)
-    load = {"trusted": args.trusted, "trust": args.trust, "stores": stores_of(args.store)}
-    params = _params(args)
+    served = what_to_serve(args.model)
+    server = args.server or served.server or "http"
+    models = _models(args, served.uri, server)
+    load = {**served.load}
+    given = {"trusted": args.trusted, "trust": args.trust, "stores": stores_of(args.store)}
+    load |= {name: value for name, value in given.items() if value}
+    params = {**served.params, **_params(args, server)}
     started: list[Service] = []
     with clean_stop(), _reloading(started):
-        started.append(serve_model(models, args.server, load=load, **params))
+        started.append(serve_model(models, server, load=load, **params))
         service = started[0]
         # What was imported and loaded stays: to look through it for garbage would hold up requests for 40 ms at a time.
         gc.collect()
@@ -99,25 +106,25 @@ def _reloading(started: list[Service]) -> Iterator[None]:
         signal.signal(signal.SIGHUP, before)
 
 
-def _models(args: Namespace) -> dict[str, str]:
-    models = {args.name: args.model}
+def _models(args: Namespace, uri: str, server: str) -> dict[str, str]:
+    models = {args.name: uri}
     for given in args.also:
-        name, equals, uri = given.partition("=")
-        if not equals or not name or not uri:
-            raise ArgumentsError("serve", args.server, [f"--also {given!r} is not of the form NAME=MODEL."])
+        name, equals, other = given.partition("=")
+        if not equals or not name or not other:
+            raise ArgumentsError("serve", server, [f"--also {given!r} is not of the form NAME=MODEL."])
         if name in models:
-            raise ArgumentsError("serve", args.server, [f"There are two models of the name {name!r}."])
-        models[name] = uri
+            raise ArgumentsError("serve", server, [f"There are two models of the name {name!r}."])
+        models[name] = other
     return models
 
 
-def _params(args: Namespace) -> dict[str, Any]:
+def _params(args: Namespace, server: str) -> dict[str, Any]:
     import os
 
-    params = parsed(args.options, "serve", args.server)
+    params = parsed(args.options, "serve", server)
     params |= {name: getattr(args, name) for name in ("host", "port", "workers") if getattr(args, name) is not None}
     if args.token_env is not None:
         if not os.environ.get(args.token_env):
-            raise ArgumentsError("serve", args.server, [f"The environment variable {args.token_env} is not set."])
+            raise ArgumentsError("serve", server, [f"The environment variable {args.token_env} is not set."])
         params["token"] = os.environ[args.token_env]
     return params

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -12,7 +13,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mercury_core import Bundle, serve_model
-from mercury_core.errors import ArgumentsError, ObjectNotFoundError, StoreAccessError
+from mercury_core.cli.served import what_to_serve
+from mercury_core.errors import (
+    ArgumentsError,
+    ObjectNotFoundError,
+    ReadError,
+    StoreAccessError,
+    WorkflowFileError,
+)
 from tests.http import models
 from tests.http.conftest import ask
 
@@ -143,6 +151,29 @@ def test_what_is_wrong_is_said(stored: str, words: list[str], expected: str, cap
 
     assert main(["serve", *(word.format(stored=stored) for word in words), "--trust", FORMAT, "--port", "0"]) > 0
     assert expected in capfd.readouterr().err
+
+
+def test_a_run_and_a_workflow_file_say_what_is_served(stored: str, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "run.json").write_text(json.dumps({"artifacts": [{"kind": "model", "path": stored}, {"kind": "table"}]}))
+    assert what_to_serve(str(run)).uri == stored
+    (run / "run.json").write_text("{}")
+    with pytest.raises(ReadError, match="saved no model"):
+        what_to_serve(str(run))
+    file = tmp_path / "workflow.yaml"
+    begun = f"load: {{uri: {stored}, trusted: ['{FORMAT}']}}\n"
+    file.write_text(begun)
+    with pytest.raises(ReadError, match="no stage `serve`"):
+        what_to_serve(str(file))
+    file.write_text(begun + "serve: {use: http, most_rows: 7}\n")
+    served = what_to_serve(str(file))
+    assert (served.uri, served.server, served.params) == (stored, "http", {"most_rows": 7})
+    with serve_model(served.uri, load=served.load, port=0, **served.params) as service:  # type: ignore[attr-defined]
+        assert ask(service.url, "/v2/models/model/infer", ROW).status == 200
+    file.write_text(begun + "serve: {use: http, most_row: 7}\n")
+    with pytest.raises(WorkflowFileError, match="most_rows"):
+        what_to_serve(str(file))
 
 
 def test_a_port_that_is_taken(url: str) -> None:
