@@ -50,5 +50,8 @@ def reader_for(source: str | Path) -> str:
         if ending
         else "its name has no ending to tell the format"
     )
-    todo = f"{did_you_mean(ending, _ENDINGS)} Say which reader to use: csv, parquet, json or arrow."
+    todo = (
+        f"{did_you_mean(ending, _ENDINGS)} Say which reader to use: csv, parquet, json, arrow, or one "
+        "of a plugin (`mercury-ml providers read` lists them)."
+    )
     raise ReadError(str(source), why, todo.lstrip())
