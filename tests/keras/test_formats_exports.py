@@ -148,6 +148,8 @@ def test_what_a_backend_cannot_write(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_what_is_not_installed(saved: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from importlib import util
 
+    from mercury_core.parameters import check
+
     find = util.find_spec
     gone = {"onnxruntime", "torch", "tensorflow"}
     for module in ("onnx", "torch_export", "saved_model"):
@@ -158,6 +160,8 @@ def test_what_is_not_installed(saved: dict[str, Path], tmp_path: Path, monkeypat
         onnx_.load(saved["keras.onnx"])
     with pytest.raises(ProviderNotInstalledError, match=r"pip install 'mercury-keras\[onnx\]'"):
         onnx_.save(models.classifier(), tmp_path / "m")
+    (fault,) = check("save", "keras.onnx", onnx_, {})  # told before a training, and not after it
+    assert fault.message.endswith("pip install 'mercury-keras[onnx]'")
     with pytest.raises(ProviderNotInstalledError, match=r"pip install 'mercury-keras\[torch\]'"):
         torch_export.load(saved["keras.torch_export"])
     with pytest.raises(ProviderNotInstalledError, match=r"pip install 'mercury-keras\[tensorflow\]'"):
@@ -297,6 +301,7 @@ def test_a_backend_that_a_format_needs_is_told_before_any_work(monkeypatch: pyte
 
     from mercury_core.parameters import check
 
+    assert not check("save", "keras.onnx", onnx_, {"opset_version": 17})
     for running, other, key, format_ in (
         ("torch", "tensorflow", "keras.saved_model", saved_model),
         ("tensorflow", "torch", "keras.torch_export", torch_export),

@@ -7,12 +7,13 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from mercury_core.contracts import Fault
 from mercury_core.errors import CorruptBundleError, ProviderNotInstalledError, UnsavableModelError
 from mercury_keras.formats import common, exported
 from mercury_keras.formats.reading import loading, saving
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Mapping
 
     from mercury_core.contracts import Model
     from mercury_keras.model import KerasModel
@@ -59,7 +60,7 @@ class OnnxFormat:
             ProviderNotInstalledError: A package for it is missing.
         """
         source = common.as_keras(model, _KEY)
-        _need_exporter(source)
+        _need_exporter(repr(source))
         path = common.make(path, source)
         with saving(source, _KEY), exported.quiet(*_INSIDES):
             order = exported.order_of(source.spec)
@@ -67,6 +68,13 @@ class OnnxFormat:
             _, run = _opened(path / _FILE, order, source.spec)
         exported.prove(source, _KEY, run)
         return common.write(path, source, _KEY, custom={}, outputs=order)
+
+    def check_params(self, params: Mapping[str, Any]) -> Iterator[Fault]:  # noqa: ARG002
+        """Whether what writes it is there: told before a training, and not after it."""
+        try:
+            _need_exporter("a model")
+        except (ProviderNotInstalledError, UnsavableModelError) as error:
+            yield Fault((), str(error))
 
     def load(self, path: Path, *, trusted: Collection[str] = ()) -> KerasModel:  # noqa: ARG002
         """Read an exported model: it predicts, by onnxruntime, and needs neither Keras nor a backend.
@@ -99,7 +107,7 @@ def _need(*packages: str) -> None:
         raise ProviderNotInstalledError("save", _KEY, _INSTALL)
 
 
-def _need_exporter(model: KerasModel) -> None:
+def _need_exporter(model: str) -> None:
     from mercury_keras.backend import name
 
     _need("onnx", "onnxruntime")
@@ -109,7 +117,7 @@ def _need_exporter(model: KerasModel) -> None:
     elif backend != "tensorflow" or find_spec("tf2onnx") is None:
         why = f"{_KEY} is written under torch, or under TensorFlow with tf2onnx, and Keras runs on {backend}"
         todo = "Set KERAS_BACKEND=torch before Python starts, and load the model there from keras.native."
-        raise UnsavableModelError(repr(model), why, todo)
+        raise UnsavableModelError(model, why, todo)
 
 
 def _export(forward: Any, spec: ModelSpec, file: Path, opset_version: int | None) -> None:
