@@ -8,7 +8,6 @@ copy in between.
 
 from __future__ import annotations
 
-import http.client
 import select
 import socket
 import weakref
@@ -151,31 +150,45 @@ class Channels:
             channel.close()  # the other side has closed it
         try:
             return self._open(patience)
-        except (http.client.HTTPException, OSError) as error:
+        except OSError as error:
             raise lost(error, self._service, connecting=True) from None
 
     def _open(self, patience: float) -> _Channel:
         host, port = (self._proxy.host, self._proxy.port) if self._proxy else (self._host, self._port)
         limit = min(_CONNECTING, patience)
-        if self._tls:
-            connection: http.client.HTTPConnection = http.client.HTTPSConnection(
-                host, port, timeout=limit, context=self._tls_context()
-            )
-            if self._proxy:
-                authorization = self._proxy.authorization
-                more = {"Proxy-Authorization": authorization} if authorization else {}
-                connection.set_tunnel(self._host, self._port, more)
+        if self._tls and self._proxy:
+            sock = self._through(self._proxy, limit)
         else:
-            connection = http.client.HTTPConnection(host, port, timeout=limit)
-        try:
-            connection.connect()
-        except BaseException:
-            connection.close()
-            raise
-        sock, connection.sock = connection.sock, None
+            sock = socket.create_connection((host, port), limit)
+            try:
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                if self._tls:
+                    sock = self._tls_context().wrap_socket(sock, server_hostname=self._host)
+            except BaseException:
+                sock.close()
+                raise
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         sock.settimeout(patience)
         return _Channel(sock)
+
+    def _through(self, proxy: _Proxy, limit: float) -> socket.socket:
+        """A connection with TLS through a proxy."""
+        import http.client  # here, since it takes its time to be imported, and few need it
+
+        connection = http.client.HTTPSConnection(proxy.host, proxy.port, timeout=limit, context=self._tls_context())
+        more = {"Proxy-Authorization": proxy.authorization} if proxy.authorization else {}
+        connection.set_tunnel(self._host, self._port, more)
+        try:
+            connection.connect()
+        except http.client.HTTPException as error:
+            connection.close()
+            raise ConnectionError from error
+        except BaseException:
+            connection.close()
+            raise
+        sock: socket.socket = connection.sock
+        connection.sock = None
+        return sock
 
     def _tls_context(self) -> ssl.SSLContext:
         if self._context is None:

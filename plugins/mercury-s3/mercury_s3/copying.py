@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
@@ -144,6 +143,8 @@ def _in_parts(
     def send(number: int) -> Part:
         start, end = starts[number], min(starts[number] + size, found.size)
         return multipart.copy_part(service, target, upload, number, end - start, _source(source, found), start)
+
+    from concurrent.futures import ThreadPoolExecutor  # here, since it takes its time to be imported
 
     try:
         with ThreadPoolExecutor(min(service.settings.max_concurrency, len(starts))) as pool:
