@@ -13,7 +13,7 @@ from mercury_core.storage.uri import is_remote, scheme_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
     from pathlib import Path
     from typing import Any
 
@@ -58,6 +58,48 @@ def read_data_bunch(
     return DataBunch({name: _read(source, reader, roles or {}, stores, params) for name, source in named.items()})
 
 
+def read_batches(
+    source: Source,
+    *,
+    rows: int,
+    reader: Provided | None = None,
+    roles: Mapping[str, Any] | None = None,
+    stores: Settings | None = None,
+    skip: int = 0,
+    **params: Any,
+) -> Generator[DataSet, None, None]:
+    """Read one source piece by piece, in bounded memory where its reader can do that (`BatchedReader`).
+
+    Args:
+        source: As for `read_data_bunch`.
+        rows: How many a piece holds; the last one may hold fewer.
+        reader: As for `read_data_bunch`.
+        roles: As for `read_data_bunch`.
+        stores: As for `read_data_bunch`.
+        skip: Rows to leave out at the start.
+        **params: The reader's own parameters.
+
+    Yields:
+        The pieces in the order of the rows; of a source without rows, one that holds none.
+
+    Raises:
+        The same as `read_data_bunch`.
+    """
+    from mercury_core.contracts import BatchedReader
+    from mercury_core.data import DataSet
+
+    read, roles, handed = _prepared(source, reader, roles or {}, params)
+    with _naming(source), at_hand(read, str(source), stores) as (place, store):
+        if isinstance(read, BatchedReader):
+            for table in read.batches(place, rows=rows, skip=skip, **handed, **store, **params):
+                yield DataSet.from_table(table, roles)
+            return
+        table = read(place, **handed, **store, **params)
+        whole = table if isinstance(table, DataSet) else DataSet.from_table(table, roles)
+        for start in range(skip, whole.num_rows, rows) if whole.num_rows else [0] * (not skip):
+            yield whole if not start and whole.num_rows <= rows else whole.slice(start, rows)
+
+
 def _read(
     source: Source,
     reader: Provided | None,
@@ -66,6 +108,18 @@ def _read(
     params: Mapping[str, Any],
 ) -> DataSet:
     from mercury_core.data import DataSet
+
+    read, roles, handed = _prepared(source, reader, roles, params)
+    with _naming(source), at_hand(read, str(source), stores) as (place, store):
+        table = read(place, **handed, **store, **params)
+        # What a reader gives may read on from a local copy.
+        return table if isinstance(table, DataSet) else DataSet.from_table(table, roles)
+
+
+def _prepared(
+    source: Source, reader: Provided | None, roles: Mapping[str, Any], params: Mapping[str, Any]
+) -> tuple[Any, dict[str, Any], dict[str, Any]]:
+    """The reader, the normal roles, and the columns to hand to it."""
     from mercury_core.data.roles import columns_of, normalise
 
     if reader is None:
@@ -74,13 +128,15 @@ def _read(
         reader = reader_for(source)
     read = registry.resolve("read", reader)
     require("read", name_of(reader), read, params)
-    roles = normalise(roles)
-    handed = {"columns": columns_of(roles)} if takes(read, "columns") else {}
+    normal = normalise(roles)
+    return read, normal, {"columns": columns_of(normal)} if takes(read, "columns") else {}
+
+
+@contextmanager
+def _naming(source: Source) -> Iterator[None]:
+    """Let what lacks columns be called by its name."""
     try:
-        with at_hand(read, str(source), stores) as (place, store):
-            table = read(place, **handed, **store, **params)
-            # What a reader gives may read on from a local copy.
-            return table if isinstance(table, DataSet) else DataSet.from_table(table, roles)
+        yield
     except MissingColumnsError as error:
         raise MissingColumnsError(str(source), error.missing, error.columns) from None
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence  # noqa: TC003  (parameters are checked against these hints)
 from pathlib import Path  # noqa: TC003
 
-from mercury_core.builtin.sources import chosen, local, reading, stored
+from mercury_core.builtin.sources import batched, chosen, local, reading, reading_on, stored
 from mercury_core.contracts import Store  # noqa: TC001
 from mercury_core.errors import ReadError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     import pyarrow as pa
     from pyarrow import ipc
@@ -86,6 +86,49 @@ class ArrowReader:
                 return pa.schema([reader.schema.field(one) for one in chosen(name, columns, reader.schema.names)])
 
         return _reading(name, read)
+
+    def batches(
+        self,
+        source: str | Path,
+        *,
+        rows: int,
+        skip: int = 0,
+        columns: Sequence[str] | None = None,
+        memory_map: bool = False,
+        store: Store | None = None,
+    ) -> Iterator[pa.Table]:
+        """Read piece by piece; no more than one batch of the file is held beside them.
+
+        Args:
+            source: As for reading.
+            rows: How many a table holds; the last one may hold fewer.
+            skip: Rows to leave out at the start.
+            columns: As for reading.
+            memory_map: As for reading.
+            store: As for reading.
+
+        Raises:
+            The same as for reading.
+        """
+        from pyarrow import ipc
+
+        name, opened = str(source), _opener(source, memory_map, store)
+
+        def tables() -> Iterator[pa.Table]:
+            import pyarrow as pa
+
+            with opened(None) as reader:
+                schema = reader.schema
+            wanted = chosen(name, columns, schema.names)
+            yield schema.empty_table().select(wanted)
+            options = ipc.IpcReadOptions(included_fields=sorted(schema.names.index(one) for one in wanted))
+            with opened(options) as reader:
+                is_file = isinstance(reader, ipc.RecordBatchFileReader)
+                there = map(reader.get_batch, range(reader.num_record_batches)) if is_file else reader
+                for batch in there:
+                    yield pa.Table.from_batches([batch]).select(wanted)
+
+        return reading_on(batched(tables(), rows, skip), lambda read: _reading(name, read))
 
 
 def _reading(name: str, read: Callable[[], pa.Table]) -> pa.Table:

@@ -6,6 +6,7 @@ side by side), `Predictions` (values, then ``score_CLASS`` columns), or a list o
 
 from __future__ import annotations
 
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
 from mercury_core.errors import ConversionError, DataError, ReadError
@@ -14,8 +15,9 @@ from mercury_core.storage.refusals import refusal
 from mercury_core.storage.uri import local_path, to_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+    from typing import TextIO
 
     import pyarrow as pa
 
@@ -44,32 +46,36 @@ class JsonFormat:
             DataError: Something that JSON cannot say, and where it is: a set, bytes, an object.
             StoreAccessError: The file cannot be written.
         """
-        from mercury_core.builtin.jsonable import jsonable
-        from mercury_core.strict_json import dumps
-
-        rows: Iterator[Any] | None = None
-        if is_table(artifact):
-            rows = rows_of(artifact)
-        elif lines:
-            if not isinstance(artifact, (list, tuple)):
+        if is_table(artifact) or lines:
+            if not is_table(artifact) and not isinstance(artifact, (list, tuple)):
                 raise DataError(
                     f"A {type(artifact).__name__} has no lines: expected a table or a list, or lines=False."
                 )
-            rows = iter(artifact)
-        # A lone surrogate, from a file name that is no UTF-8, has an escape in JSON, and no bytes in UTF-8.
-        with (
-            atomic_file(path) as beside,
-            beside.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as file,
-        ):
-            if rows is None:
-                file.write(_whole(artifact, indent) + "\n")
-                return to_path(path)
-            separator = "\n" if lines else ",\n "
-            file.write("" if lines else "[")
-            for place, row in enumerate(rows):
-                file.write((separator if place else "") + dumps(jsonable(row, f"[{place}]")))
-            file.write("\n" if lines else "]\n")
+            with self.writing(path, lines=lines) as write:
+                write(artifact)
+            return to_path(path)
+        with atomic_file(path) as beside, _text(beside) as file:
+            file.write(_whole(artifact, indent) + "\n")
         return to_path(path)
+
+    @contextmanager
+    def writing(self, path: Path, *, lines: bool = False) -> Iterator[Callable[[Any], None]]:
+        """Write a table piece by piece; see `mercury_core.contracts.PiecesFormat`."""
+        from mercury_core.builtin.jsonable import jsonable
+        from mercury_core.strict_json import dumps
+
+        separator, written = "\n" if lines else ",\n ", 0
+        with atomic_file(path) as beside, _text(beside) as file:
+
+            def write(piece: Any) -> None:
+                nonlocal written
+                for row in rows_of(piece) if is_table(piece) else piece:
+                    file.write((separator if written else "") + dumps(jsonable(row, f"[{written}]")))
+                    written += 1
+
+            file.write("" if lines else "[")
+            yield write
+            file.write("\n" if lines else "]\n")
 
     def read(self, path: Path) -> Any:
         """Read it again: dicts, lists, numbers, text; of a file of lines, a list.
@@ -112,16 +118,34 @@ class ParquetFormat:
             DataError: It is no table, or has a column that Parquet cannot hold.
             StoreAccessError: The file cannot be written.
         """
+        table = table_of(artifact)
+        with self.writing(path, compression=compression) as write:
+            write(table)
+        return to_path(path)
+
+    @contextmanager
+    def writing(
+        self, path: Path, *, compression: Literal["none", "snappy", "gzip", "zstd", "lz4"] = "zstd"
+    ) -> Iterator[Callable[[Any], None]]:
+        """Write a table piece by piece, each a row group; see `mercury_core.contracts.PiecesFormat`."""
         import pyarrow as pa
         from pyarrow import parquet
 
-        table = table_of(artifact)
-        with atomic_file(path) as beside:
-            try:
-                parquet.write_table(table, beside, compression=compression)
-            except (pa.ArrowNotImplementedError, pa.ArrowInvalid) as error:
-                raise DataError(f"Cannot write {path} as Parquet: {error}.") from error
-        return to_path(path)
+        writer: parquet.ParquetWriter | None = None
+        with atomic_file(path) as beside, ExitStack() as opened:
+
+            def write(piece: Any) -> None:
+                nonlocal writer
+                table = table_of(piece)
+                try:
+                    if writer is None:
+                        made = parquet.ParquetWriter(beside, table.schema, compression=compression)
+                        writer = opened.enter_context(made)
+                    writer.write_table(table)
+                except (pa.ArrowNotImplementedError, pa.ArrowInvalid) as error:
+                    raise DataError(f"Cannot write {path} as Parquet: {error}.") from error
+
+            yield write
 
     def read(self, path: Path) -> pa.Table:
         """Read it again.
@@ -162,15 +186,30 @@ class CsvFormat:
             ConversionError: A column of lists, structures or bytes.
             StoreAccessError: The file cannot be written.
         """
+        table = _text_ready(table_of(artifact))
+        with self.writing(path, delimiter=delimiter, header=header) as write:
+            write(table)
+        return to_path(path)
+
+    @contextmanager
+    def writing(self, path: Path, *, delimiter: str = ",", header: bool = True) -> Iterator[Callable[[Any], None]]:
+        """Write a table piece by piece; see `mercury_core.contracts.PiecesFormat`."""
         from pyarrow import csv
 
         if len(delimiter.encode()) != 1 or delimiter in '"\r\n':
             raise DataError(f"The delimiter {delimiter!r} cannot part fields: expected one character of ASCII, as ';'.")
-        table = _text_ready(table_of(artifact))
         options = csv.WriteOptions(include_header=header, delimiter=delimiter)
-        with atomic_file(path) as beside:
-            csv.write_csv(table, beside, options)
-        return to_path(path)
+        writer: csv.CSVWriter | None = None
+        with atomic_file(path) as beside, ExitStack() as opened:
+
+            def write(piece: Any) -> None:
+                nonlocal writer
+                table = _text_ready(table_of(piece))
+                if writer is None:
+                    writer = opened.enter_context(csv.CSVWriter(beside, table.schema, write_options=options))
+                writer.write_table(table)
+
+            yield write
 
     def read(self, path: Path) -> pa.Table:
         """Read it again, types inferred; the reader ``csv`` has more options.
@@ -194,6 +233,12 @@ class CsvFormat:
 json_format = JsonFormat()
 parquet_format = ParquetFormat()
 csv_format = CsvFormat()
+
+
+def _text(path: Path) -> TextIO:
+    """A file of JSON to be written."""
+    # A lone surrogate, from a file name that is no UTF-8, has an escape in JSON, and no bytes in UTF-8.
+    return path.open("w", encoding="utf-8", errors="backslashreplace", newline="\n")
 
 
 def _lines(text: str, otherwise: ReadError) -> list[Any]:

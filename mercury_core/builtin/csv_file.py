@@ -181,7 +181,7 @@ class CsvFile:
                 table = self.whole(wanted)
         except (pa.ArrowException, OSError, UnicodeError) as error:
             raise self._explained(error) from error
-        self._check_text(table)
+        self.check_text(table.schema)
         return table
 
     def whole(self, columns: Sequence[str] | None = None, *, threads: bool = True) -> pa.Table:
@@ -269,12 +269,16 @@ class CsvFile:
                 "Close it, or give quote_char=None where quotes are a part of the text.",
             )
 
-    def _check_text(self, table: pa.Table) -> None:
-        """Refuse columns that pyarrow kept as bytes since they are no UTF-8."""
+    def check_text(self, schema: pa.Schema) -> None:
+        """Refuse columns that pyarrow kept as bytes since they are no UTF-8.
+
+        Raises:
+            ReadError: There is one.
+        """
         import pyarrow as pa
 
         types = types_of("csv", self.dialect.column_types)
-        for field in table.schema:
+        for field in schema:
             if pa.types.is_binary(field.type) and field.name not in types:
                 raise ReadError(
                     self.source,

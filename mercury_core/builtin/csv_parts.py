@@ -14,11 +14,12 @@ from __future__ import annotations
 import os
 
 from mercury_core.builtin.csv_quotes import is_odd
+from mercury_core.data.in_order import in_order
 from mercury_core.errors import ReadError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     import pyarrow as pa
@@ -61,15 +62,15 @@ def read_parts(
     with path.open("rb", buffering=0) as file:
         descriptor, size = file.fileno(), os.fstat(file.fileno()).st_size
 
-        def parsed(start: int, end: int) -> pa.Table:
+        def parsed(start: int, end: int) -> tuple[int, pa.Table]:
             text = os.pread(descriptor, end - start, start)
             if len(text) != end - start:
                 raise ReadError(str(path), "it was cut short while it was read", "Read it again.")
             if mark and is_odd(text, mark):
                 raise pa.ArrowInvalid("A part may end within quotes.")
-            return csv.read_csv(pa.BufferReader(text), later if start else read, parse, convert)
+            return end, csv.read_csv(pa.BufferReader(text), later if start else read, parse, convert)
 
-        return _gathered(_in_order(parsed, _parts(descriptor, size)), size)
+        return _gathered(in_order(parsed, _parts(descriptor, size), pa.cpu_count(), "mercury-csv"), size)
 
 
 def _parts(descriptor: int, size: int) -> Iterator[tuple[int, int]]:
@@ -86,31 +87,6 @@ def _parts(descriptor: int, size: int) -> Iterator[tuple[int, int]]:
         end = min(end, size)
         yield start, end
         start = end
-
-
-def _in_order(
-    parsed: Callable[[int, int], pa.Table], parts: Iterator[tuple[int, int]]
-) -> Iterator[tuple[int, pa.Table]]:
-    """Where each part ends, and its table; only a few are parsed ahead."""
-    from collections import deque
-    from concurrent.futures import Future, ThreadPoolExecutor
-
-    import pyarrow as pa
-
-    threads = pa.cpu_count()
-    ahead: deque[tuple[int, Future[pa.Table]]] = deque()
-    pool = ThreadPoolExecutor(threads, "mercury-csv")
-    try:
-        for start, end in parts:
-            ahead.append((end, pool.submit(parsed, start, end)))
-            if len(ahead) > threads:
-                end, future = ahead.popleft()
-                yield end, future.result()
-        while ahead:
-            end, future = ahead.popleft()
-            yield end, future.result()
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def _gathered(tables: Iterator[tuple[int, pa.Table]], size: int) -> pa.Table:

@@ -13,6 +13,8 @@ from mercury_core.errors import ArgumentsError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import pyarrow as pa
 
 
@@ -135,6 +137,25 @@ class CsvReader:
         file = self._file(source, **params)
         first = file.first_block()
         return pa.schema([first.field(name) for name in file.chosen(columns, first.names)])
+
+    def batches(
+        self, source: str | Path, *, rows: int, skip: int = 0, columns: Sequence[str] | None = None, **params: Any
+    ) -> Iterator[pa.Table]:
+        """Read piece by piece, in bounded memory; twice, since the types of the columns hang on every row.
+
+        Args:
+            source: As for reading.
+            rows: How many a table holds; the last one may hold fewer.
+            skip: Rows to leave out at the start.
+            columns: As for reading.
+            **params: As for reading.
+
+        Raises:
+            The same as for reading.
+        """
+        from mercury_core.builtin import csv_batches
+
+        return csv_batches.batches(self._file(source, **params), columns, rows, skip)
 
     def _file(self, source: str | Path, **params: Any) -> CsvFile:
         faults = [fault.message for fault in self.check_params(params)]

@@ -7,13 +7,13 @@ from functools import partial
 from pathlib import Path  # noqa: TC003
 from typing import Any
 
-from mercury_core.builtin.sources import chosen, local, reading, stored_or_directory
+from mercury_core.builtin.sources import chosen, local, reading, reading_on, stored_or_directory
 from mercury_core.contracts import Store  # noqa: TC001
 from mercury_core.errors import ArgumentsError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     import pyarrow as pa
     from pyarrow import fs, parquet
@@ -102,6 +102,61 @@ class ParquetReader:
             return pa.schema([there.field(one) for one in chosen(name, columns, there.names)])
 
         return reading(name, _WHAT, _TODO, read)
+
+    def batches(
+        self,
+        source: str | Path,
+        *,
+        rows: int,
+        skip: int = 0,
+        columns: Sequence[str] | None = None,
+        store: Store | None = None,
+        **params: Any,
+    ) -> Iterator[pa.Table]:
+        """Read piece by piece, in bounded memory.
+
+        Args:
+            source: As for reading.
+            rows: How many a table holds; the last one may hold fewer.
+            skip: Rows to leave out at the start; row groups of a file that hold nothing else are not read.
+            columns: As for reading.
+            store: As for reading.
+            **params: As for reading.
+
+        Raises:
+            The same as for reading.
+        """
+        from mercury_core.builtin import parquet_batches, parquet_remote
+        from mercury_core.storage.seekable import StoredFile
+
+        name, filters, asked = str(source), params.get("filters"), params.get("row_groups")
+        partitioning = params.get("partitioning", "hive")
+        options: dict[str, Any] = {"read_dictionary": list(params.get("dictionary_columns") or ()) or None}
+        info = stored_or_directory(store, name) if store is not None else None
+        path = local(source, directory=True) if store is None else None
+        if path is not None:
+            options["memory_map"] = params.get("memory_map", False)
+        else:
+            options["page_checksum_verification"] = True
+
+        def begun() -> Iterator[pa.Table]:
+            if filters is not None or (info is None and (path is None or path.is_dir())):
+                place: Any = path
+                if store is not None:
+                    from mercury_core.builtin import store_filesystem
+
+                    options["filesystem"], place = store_filesystem.file_system(store, name)
+                data, wanted = _data_set(place, name, columns, filters, partitioning, asked, options)
+                yield from parquet_batches.of_data_set(data, wanted, _where(filters), rows, skip)
+                return
+            if store is not None and info is not None:
+                file = parquet_remote.opened(StoredFile(store, info), pre_buffer=True, **options)
+            else:
+                file = parquet_batches.opened(path, **options)
+            groups = partial(_groups, asked)
+            yield from parquet_batches.of_file(file, name, columns, groups, rows, skip, by_group=store is not None)
+
+        return reading_on(begun(), lambda read: reading(name, _WHAT, _TODO, read))
 
 
 def _local_schema(path: Path | None, partitioning: str | None) -> pa.Schema:
@@ -219,19 +274,32 @@ def _by_data_set(
     row_groups: Sequence[int] | None,
     options: Mapping[str, Any],
 ) -> pa.Table:
-    if row_groups is not None:
-        raise ArgumentsError("read", "parquet", ["row_groups: those of one file, and without filters."])
-
     def read() -> pa.Table:
-        from pyarrow import parquet
-
-        there = _schema_of_directory(path, partitioning, options.get("filesystem"))
-        where = _where(filters)
-        chosen(name, _named_in(filters), there.names)
-        data = parquet.ParquetDataset(path, filters=where, partitioning=partitioning, **options)
-        return data.read(columns=chosen(name, columns, data.schema.names))
+        data, wanted = _data_set(path, name, columns, filters, partitioning, row_groups, options)
+        return data.read(columns=wanted)
 
     return reading(name, _WHAT, _TODO, read)
+
+
+def _data_set(
+    path: Path | str,
+    name: str,
+    columns: Sequence[str] | None,
+    filters: Sequence[Any] | None,
+    partitioning: str | None,
+    row_groups: Sequence[int] | None,
+    options: Mapping[str, Any],
+) -> tuple[parquet.ParquetDataset, list[str]]:
+    """Several files as one, and the columns to read of it."""
+    from pyarrow import parquet
+
+    if row_groups is not None:
+        raise ArgumentsError("read", "parquet", ["row_groups: those of one file, and without filters."])
+    there = _schema_of_directory(path, partitioning, options.get("filesystem"))
+    where = _where(filters)
+    chosen(name, _named_in(filters), there.names)
+    data = parquet.ParquetDataset(path, filters=where, partitioning=partitioning, **options)
+    return data, chosen(name, columns, data.schema.names)
 
 
 def _schema_of_directory(path: Path | str, partitioning: str | None, system: fs.FileSystem | None = None) -> pa.Schema:

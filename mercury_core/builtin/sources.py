@@ -8,7 +8,7 @@ from mercury_core.errors import ArgumentsError, MercuryError, MissingColumnsErro
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     import pyarrow as pa
@@ -151,6 +151,58 @@ def reading(source: str, what: str, todo: str, read: Callable[[], pa.Table]) -> 
         raise
     except (pa.ArrowException, OSError) as error:
         raise ReadError(source, f"it is not {what}, or it is damaged ({first_line(error)})", todo) from error
+
+
+def reading_on(
+    tables: Iterator[pa.Table], read: Callable[[Callable[[], pa.Table | None]], pa.Table | None]
+) -> Iterator[pa.Table]:
+    """Tables that come one by one; what Arrow raises on the way becomes one sentence of ours.
+
+    Args:
+        tables: The tables.
+        read: Calls what takes the next one, as `reading` does.
+    """
+    while (table := read(lambda: next(tables, None))) is not None:
+        yield table
+
+
+def batched(tables: Iterable[pa.Table], rows: int, skip: int = 0) -> Iterator[pa.Table]:
+    """Cut a table that comes in pieces of any size into pieces of one size.
+
+    Args:
+        tables: At least one, all with the same columns.
+        rows: How many a piece holds; the last one may hold fewer.
+        skip: Rows to leave out at the start.
+
+    Yields:
+        The pieces; where nothing is left of all rows, and none were left out, one that holds none.
+
+    Examples:
+        >>> import pyarrow as pa
+        >>> tables = [pa.table({"a": [1, 2, 3]}), pa.table({"a": [4]}), pa.table({"a": [5, 6]})]
+        >>> [piece["a"].to_pylist() for piece in batched(tables, 2, skip=1)]
+        [[2, 3], [4, 5], [6]]
+    """
+    import pyarrow as pa
+
+    waiting: list[pa.Table] = []
+    held, nothing_yet = 0, not skip
+    empty = None
+    for table in tables:
+        empty = table.slice(0, 0) if empty is None else empty
+        left_out = min(skip, table.num_rows)
+        skip -= left_out
+        table = table.slice(left_out)
+        while held + table.num_rows >= rows:
+            piece = pa.concat_tables([*waiting, table.slice(0, rows - held)])
+            table = table.slice(rows - held)
+            waiting, held, nothing_yet = [], 0, False
+            yield piece
+        if table.num_rows:
+            waiting.append(table)
+            held += table.num_rows
+    if waiting or nothing_yet:
+        yield pa.concat_tables(waiting) if waiting else empty
 
 
 def first_line(error: BaseException) -> str:

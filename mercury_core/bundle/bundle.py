@@ -39,6 +39,8 @@ class Bundle:
         run: The id of the run that made it, or None.
         license: Under which it may be used, as an SPDX expression or in words; empty where nobody said.
         description: What it is for, in words; empty where nobody said.
+        digest: The SHA-256 of its ``mercury.json``, which holds the hashes of all its files; None of one that was not
+            loaded.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class Bundle:
         description: str = "",
         golden: Golden | None = None,
         sample: pa.Table | None = None,
+        digest: str | None = None,
     ) -> None:
         """Put together what `of` and `load` find.
 
@@ -66,6 +69,7 @@ class Bundle:
             description: What it is for.
             golden: Rows and their predictions.
             sample: In place of `golden`, raw rows that are still to be predicted.
+            digest: Of the manifest that it was loaded by.
         """
         self.model = model
         self.transforms = tuple(transforms)
@@ -74,6 +78,7 @@ class Bundle:
         self.run = run
         self.license = license
         self.description = description
+        self.digest = digest
         # Shared with copies that differ in what is recorded: one of them predicts, for all.
         self._rows: dict[str, Any] = {"golden": golden, "sample": sample}
 

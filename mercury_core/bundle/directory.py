@@ -181,6 +181,7 @@ def _load(directory: Path, found: manifests.Manifest, trusted: Collection[str], 
         license=found.license,
         description=found.description,
         golden=golden,
+        digest=hashlib.sha256((directory / manifests.NAME).read_bytes()).hexdigest(),
     )
 
 

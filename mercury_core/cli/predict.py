@@ -24,7 +24,14 @@ def arguments(parser: ArgumentParser) -> None:
         "options", metavar="KEY=VALUE", nargs="*", default=[], help="a parameter of the reader, as delimiter=';'"
     )
     parser.add_argument(
-        "--to", metavar="FILE", required=True, help="where to write, a path or a URI: .parquet, .csv, .json or .jsonl"
+        "--to",
+        metavar="FILE",
+        required=True,
+        help="where to write, a path or a URI: .parquet, .csv, .json or .jsonl; or a directory, which ends in /",
+    )
+    parser.add_argument("--jobs", metavar="N", type=int, default=1, help="how many threads predict (default: 1)")
+    parser.add_argument(
+        "--batch-rows", metavar="N", type=int, default=None, help="rows that are held at a time (default: 65536)"
     )
     parser.add_argument("--reader", metavar="KEY", help="the reader of the source (default: by its ending)")
     add_trust(parser)
@@ -33,11 +40,11 @@ def arguments(parser: ArgumentParser) -> None:
 
 def execute(args: Namespace) -> int:
     """Predict."""
-    from mercury_core.predicting import predict_to_file
+    from mercury_core.predicting import BATCH_ROWS, predict_to_file
 
     params = reader_params(args.options) if args.options else {}
     stores = stores_of(args.store)
-    table = predict_to_file(
+    written = predict_to_file(
         args.model,
         args.source,
         args.to,
@@ -45,9 +52,12 @@ def execute(args: Namespace) -> int:
         trusted=args.trusted,
         trust=args.trust,
         stores=stores,
+        jobs=args.jobs,
+        batch_rows=BATCH_ROWS if args.batch_rows is None else args.batch_rows,
         **params,
     )
-    output.write(f"{table.num_rows} predictions in {args.to} ({', '.join(table.column_names)})")
+    kept = f"; {written.resumed_rows} of them from an interrupted run" if written.resumed_rows else ""
+    output.write(f"{written.num_rows} predictions in {args.to} ({', '.join(written.column_names)}){kept}")
     return 0
 
 

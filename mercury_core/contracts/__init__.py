@@ -46,7 +46,8 @@ from mercury_core.contracts.stores import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     import pyarrow as pa
@@ -92,6 +93,32 @@ class SchemaReader(Protocol):
 
     def schema(self, source: str, **params: Any) -> pa.Schema:
         """The names and types of the columns, as far as they can be known cheaply; the same arguments as the reader."""
+        ...
+
+
+@runtime_checkable
+class BatchedReader(Protocol):
+    """A reader that can give a source piece by piece, in bounded memory: predictions of large sources use it.
+
+    Laid one below the other, the tables are what the reader gives of the whole source: the same rows in the same order,
+    and the same type of a column in each of them.
+    """
+
+    def batches(self, source: str, *, rows: int, skip: int = 0, **params: Any) -> Iterator[pa.Table]:
+        """Read.
+
+        Args:
+            source: As for reading.
+            rows: How many a table holds; the last one may hold fewer.
+            skip: Rows to leave out at the start, as cheaply as the format allows.
+            **params: As for reading.
+
+        Yields:
+            The tables; of a source without rows, one that holds none.
+
+        Raises:
+            The same as for reading.
+        """
         ...
 
 
@@ -298,6 +325,19 @@ class ArtifactFormat(Protocol):
 
     def read(self, path: Path) -> Any:
         """Read it again."""
+        ...
+
+
+@runtime_checkable
+class PiecesFormat(Protocol):
+    """An `ArtifactFormat` that can write a table piece by piece: predictions of large sources use it."""
+
+    def writing(self, path: Path, **params: Any) -> AbstractContextManager[Callable[[Any], None]]:
+        """Begin a file, which appears whole when the block ends, and not at all where that raises.
+
+        Yields:
+            What writes a piece, below those before it; all have the same columns, of the same types.
+        """
         ...
 
 

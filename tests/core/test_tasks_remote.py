@@ -360,8 +360,8 @@ def test_settings_of_stores_reach_every_store(here: Path) -> None:
 def test_predictions_of_a_source_and_a_model_that_lie_elsewhere(here: Path) -> None:
     stored()
     store("mem://b/rows.csv", CSV)
-    table = predict_to_file(URI, "mem://b/rows.csv", "out.csv", trusted=TRUSTED)
-    assert table.to_pydict() == {"id": [1, 2], "prediction": [3.0, 3.0]}
+    predict_to_file(URI, "mem://b/rows.csv", "out.csv", trusted=TRUSTED)
+    assert Path("out.csv").read_text() == '"id","prediction"\n1,3\n2,3\n'
     for _ in range(2):
         predict_to_file(URI, "mem://b/rows.csv", "mem://b/out.JSON", trusted=TRUSTED)
     assert json.loads(OBJECTS["mem://b/out.JSON"][1]) == [{"id": 1, "prediction": 3.0}, {"id": 2, "prediction": 3.0}]

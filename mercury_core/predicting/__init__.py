@@ -1,0 +1,186 @@
+"""Predictions of a stored model, from a source to a file or to a directory of files, in bounded memory."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import chain
+
+from mercury_core import tasks
+from mercury_core.data.in_order import in_order
+from mercury_core.data.prediction_table import prediction_table
+from mercury_core.errors import ArgumentsError, ObjectChangedError, PredictError
+from mercury_core.predicting.state import State, identity_of_source, key_of
+from mercury_core.predicting.targets import opener
+from mercury_core.reading import read_batches
+from mercury_core.storage import Stores
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Generator, Iterator, Mapping
+    from pathlib import Path
+    from typing import Any
+
+    import pyarrow as pa
+
+    from mercury_core.bundle import Bundle
+    from mercury_core.data import DataSet
+
+#: Rows that are read and predicted at a time.
+BATCH_ROWS = 65_536
+# Batches that are written at a time, and lost where a run is killed: about a second of work.
+_BATCHES_A_PART = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What was predicted.
+
+    Attributes:
+        num_rows: How many rows.
+        column_names: The columns of the table; see `prediction_table`.
+        resumed_rows: How many of the rows an interrupted run had predicted before.
+    """
+
+    num_rows: int
+    column_names: tuple[str, ...]
+    resumed_rows: int
+
+
+def predict_to_file(
+    model: str | Path,
+    source: str | Path,
+    target: str | Path,
+    *,
+    reader: str | Callable[..., Any] | None = None,
+    trusted: Collection[str] = (),
+    trust: bool = False,
+    stores: Mapping[str, Mapping[str, Any]] | Stores | None = None,
+    jobs: int = 1,
+    batch_rows: int = BATCH_ROWS,
+    **params: Any,
+) -> Written:
+    """Predict every row of a source and write a table of it, whole or not at all, in the order of the rows.
+
+    Only the columns that the model was trained on are read, and those of its index. Rows are read, predicted and
+    written batch by batch, where the reader can do that (a `BatchedReader`, as those of Parquet, CSV and Arrow are). A
+    run that was interrupted goes on behind the parts that it had done; see `mercury_core.predicting.state`.
+
+    Args:
+        model: A stored bundle, a path or a URI.
+        source: What the reader reads.
+        target: The file to write, a path or a URI, replaced where it exists: ``.parquet``, ``.csv``, ``.json`` (one
+            array of objects) or ``.jsonl`` (one object a line). Or a directory, which ends in ``/``: it holds a file a
+            part, and ``predictions.json``, which names them and is written last.
+        reader: A key, a reference or a callable; by default what the ending of the source says.
+        trusted: Types, by full name, to trust beyond the lists of the plugins.
+        trust: Whether formats that need pickle may be loaded, which run whatever code the model brings.
+        stores: Parameters of stores, by scheme or beginning of URIs; see `mercury_core.storage.Stores`.
+        jobs: How many threads predict, each a batch of its own.
+        batch_rows: Rows that are read and predicted at a time.
+        **params: The reader's own parameters.
+
+    Returns:
+        What was written.
+
+    Raises:
+        UnknownEndingError: A target of another ending.
+        MissingColumnsError: The source lacks columns that the model needs.
+        ObjectChangedError: The source was changed while it was read.
+        ArgumentsError: No job, or no row at a time.
+        StoreAccessError: The target cannot be written.
+    """
+    stores = stores if isinstance(stores, Stores) else Stores(stores)
+    if faults := [
+        f"{n!r} is {v}: expected 1 or more." for n, v in (("jobs", jobs), ("batch_rows", batch_rows)) if v < 1
+    ]:
+        raise ArgumentsError("predict", str(target), faults)
+    opened = opener(target, stores)
+    bundle = tasks.load_model(model, trusted=trusted, trust=trust, stores=stores)
+    signature = bundle.signature
+    roles: dict[str, Any] = {"features": signature.input_names or "*"}
+    if signature.index:
+        roles["index"] = list(signature.index)
+    identity = identity_of_source(str(source), stores)
+    state = State(_key(bundle, identity, reader, roles, batch_rows, params))
+    with closing(state):
+        done, resumed = len(state.rows), sum(state.rows)
+        batches = read_batches(
+            source, rows=batch_rows, reader=reader, roles=roles, stores=stores, skip=resumed, **params
+        )
+        with closing(batches), closing(_parts(bundle, batches, jobs)) as new:
+            parts = chain(map(state.part, range(done)), _keeping(new, state, is_first=not done))
+            first = next(parts)  # what cannot be read or predicted at all leaves nothing behind
+            rows = 0
+            with opened() as write:
+                for part in chain([first], parts):
+                    write(_like(part, first, source))
+                    rows += part.num_rows
+                if identity is not None and identity != identity_of_source(str(source), stores):
+                    raise ObjectChangedError(str(source))
+        state.remove()
+    return Written(rows, tuple(first.column_names), resumed)
+
+
+def _key(
+    bundle: Bundle,
+    identity: Any,
+    reader: Any,
+    roles: Mapping[str, Any],
+    batch_rows: int,
+    params: Mapping[str, Any],
+) -> str | None:
+    """The name of a run; None of one that cannot be resumed, since what it hangs on is not known for sure."""
+    if bundle.digest is None or identity is None or not isinstance(reader, str | None):
+        return None
+    return key_of([bundle.digest, bundle.packages(), identity, reader, roles, batch_rows, params])
+
+
+def _parts(bundle: Bundle, batches: Iterator[DataSet], jobs: int) -> Generator[pa.Table, None, None]:
+    """Predictions, some batches of them at a time."""
+    import pyarrow as pa
+
+    def predict(data_set: DataSet) -> pa.Table:
+        return prediction_table(data_set, bundle.predict(data_set))
+
+    waiting: list[pa.Table] = []
+    with closing(in_order(predict, ((batch,) for batch in batches), jobs, "mercury-predict")) as tables:
+        for table in tables:
+            waiting.append(_like(table, waiting[0], bundle) if waiting else table)
+            if len(waiting) == _BATCHES_A_PART:
+                yield pa.concat_tables(waiting)
+                waiting = []
+    if waiting:
+        yield pa.concat_tables(waiting)
+
+
+def _keeping(parts: Iterator[pa.Table], state: State, *, is_first: bool) -> Iterator[pa.Table]:
+    """Keep parts for a run that is to go on with them; a run of one part is over as soon as it has it."""
+    first = next(parts, None) if is_first else None
+    if first is not None:
+        second = next(parts, None)
+        if second is None:
+            yield first
+            return
+        for part in (first, second):
+            state.add(part)
+            yield part
+    for part in parts:
+        state.add(part)
+        yield part
+
+
+def _like(table: pa.Table, first: pa.Table, what: object) -> pa.Table:
+    """A table in the types of the first one, as all parts of a file must be."""
+    import pyarrow as pa
+
+    if table.schema.equals(first.schema):
+        return table
+    try:
+        return table.cast(first.schema)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError) as error:
+        raise PredictError(
+            str(what),
+            f"its predictions change their types between batches of rows: {error}",
+            "Give batch_rows as many rows as the source has.",
+        ) from error
