@@ -20,8 +20,8 @@ PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
 PYTHONS = ("3.11", "3.12", "3.13")
 PLUGINS = sorted(path.name.removeprefix("mercury-") for path in (ROOT / "plugins").glob("mercury-*"))
 
-#: Plugins whose tests talk to servers.
-STORES = ("gcs", "s3")
+#: Plugins whose tests talk to servers, or as clients of many kinds; and the dependency group that these come in.
+TALKING = {"gcs": "servers", "http": "clients", "s3": "servers"}
 #: Plugins whose tests need gigabytes of SDKs: on one Python, in sessions of their own, with the extras that they need.
 DEEP = {"keras": "[torch,onnx]"}
 LIGHT = [name for name in PLUGINS if name not in DEEP]
@@ -71,11 +71,11 @@ def _plugin_runs() -> list[object]:
 
     The tag ``alone`` is on those that say something that the session tests does not: other Pythons, fewer packages.
     """
-    others = {**dict.fromkeys(STORES, OTHERS[-1:]), **dict.fromkeys(DEEP, ())}
+    others = {**dict.fromkeys(TALKING, OTHERS[-1:]), **dict.fromkeys(DEEP, ())}
     runs: list[object] = []
     for name in PLUGINS:
         pythons = (None, *others.get(name, OTHERS))
-        alone = {pythons[-1]} if name in STORES else set() if name in DEEP else {None, pythons[-1]}
+        alone = {pythons[-1]} if name in TALKING else set() if name in DEEP else {None, pythons[-1]}
         for python in pythons:
             tags = ["alone"] if python in alone else []
             runs.append(nox.param(python, name, id=f"{name}-{python}" if python else name, tags=tags))
@@ -134,7 +134,9 @@ def tests(session: nox.Session) -> None:
     What needs gigabytes of SDKs follows in the sessions plugin(keras) and tensorflow: torch alone would double the time
     of everything else, since scikit-learn imports it where it is there.
     """
-    _install(session, *_editable(".[pandas,polars]", *_plugin_paths(LIGHT)), groups=("test", "build", "servers"))
+    _install(
+        session, *_editable(".[pandas,polars]", *_plugin_paths(LIGHT)), groups=("test", "build", "servers", "clients")
+    )
     if session.posargs:
         session.run("python", "-m", "pytest", "-W", "error", *session.posargs)
         return
@@ -177,8 +179,8 @@ def core(session: nox.Session) -> None:
 @nox.parametrize(("python", "plugin"), _plugin_runs())
 def plugin(session: nox.Session, plugin: str) -> None:
     """Test one plugin, alone with the core; NAME runs on this interpreter, NAME-3.x on another."""
-    servers = ("servers",) if plugin in STORES else ()
-    _install(session, *_editable(".", f"./plugins/mercury-{plugin}{DEEP.get(plugin, '')}"), groups=("test", *servers))
+    groups = ("test", TALKING[plugin]) if plugin in TALKING else ("test",)
+    _install(session, *_editable(".", f"./plugins/mercury-{plugin}{DEEP.get(plugin, '')}"), groups=groups)
     tested = [f"tests/{plugin}"]
     if plugin in DEEP:  # nowhere else is it covered, and are its examples run
         home = f"plugins/mercury-{plugin}"
