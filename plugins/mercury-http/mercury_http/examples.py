@@ -21,7 +21,7 @@ def example_rows(signature: Signature) -> pa.Table:
     """One row of the right types, and no more than that.
 
     Examples:
-        >>> from mercury_core.bundle import Field
+        >>> from mercury_core.bundle import Field, Signature
         >>> example_rows(Signature(inputs=(Field("age", "int64"), Field("name", "string")))).to_pylist()
         [{'age': 0, 'name': ''}]
     """
