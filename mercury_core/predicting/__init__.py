@@ -9,7 +9,7 @@ from itertools import chain
 from mercury_core import tasks
 from mercury_core.data.in_order import in_order
 from mercury_core.data.prediction_table import prediction_table
-from mercury_core.errors import ArgumentsError, ObjectChangedError, PredictError
+from mercury_core.errors import ObjectChangedError, PredictError
 from mercury_core.predicting.state import State, identity_of_source, key_of
 from mercury_core.predicting.targets import opener
 from mercury_core.reading import read_batches
@@ -87,14 +87,13 @@ def predict_to_file(
         UnknownEndingError: A target of another ending.
         MissingColumnsError: The source lacks columns that the model needs.
         ObjectChangedError: The source was changed while it was read.
-        ArgumentsError: No job, or no row at a time.
+        PredictError: No job, or no row at a time.
         StoreAccessError: The target cannot be written.
     """
     stores = stores if isinstance(stores, Stores) else Stores(stores)
-    if faults := [
-        f"{n!r} is {v}: expected 1 or more." for n, v in (("jobs", jobs), ("batch_rows", batch_rows)) if v < 1
-    ]:
-        raise ArgumentsError("predict", str(target), faults)
+    for name, number in (("jobs", jobs), ("batch_rows", batch_rows)):
+        if number < 1:
+            raise PredictError(f"{name}={number}", "it is less than one", "Give a whole number from 1 on.")
     opened = opener(target, stores)
     bundle = tasks.load_model(model, trusted=trusted, trust=trust, stores=stores)
     signature = bundle.signature
@@ -111,15 +110,17 @@ def predict_to_file(
         with closing(batches), closing(_parts(bundle, batches, jobs)) as new:
             parts = chain(map(state.part, range(done)), _keeping(new, state, is_first=not done))
             first = next(parts)  # what cannot be read or predicted at all leaves nothing behind
-            rows = 0
             with opened() as write:
-                for part in chain([first], parts):
-                    write(_like(part, first, source))
+                write(first)
+                schema, rows = first.schema, first.num_rows
+                del first  # a part is large
+                for part in parts:
+                    write(_like(part, schema, source))
                     rows += part.num_rows
                 if identity is not None and identity != identity_of_source(str(source), stores):
                     raise ObjectChangedError(str(source))
         state.remove()
-    return Written(rows, tuple(first.column_names), resumed)
+    return Written(rows, tuple(schema.names), resumed)
 
 
 def _key(
@@ -146,7 +147,7 @@ def _parts(bundle: Bundle, batches: Iterator[DataSet], jobs: int) -> Generator[p
     waiting: list[pa.Table] = []
     with closing(in_order(predict, ((batch,) for batch in batches), jobs, "mercury-predict")) as tables:
         for table in tables:
-            waiting.append(_like(table, waiting[0], bundle) if waiting else table)
+            waiting.append(_like(table, waiting[0].schema, bundle) if waiting else table)
             if len(waiting) == _BATCHES_A_PART:
                 yield pa.concat_tables(waiting)
                 waiting = []
@@ -162,22 +163,23 @@ def _keeping(parts: Iterator[pa.Table], state: State, *, is_first: bool) -> Iter
         if second is None:
             yield first
             return
-        for part in (first, second):
-            state.add(part)
-            yield part
+        state.add(first)
+        yield first
+        parts = chain([second], parts)
+        del first, second
     for part in parts:
         state.add(part)
         yield part
 
 
-def _like(table: pa.Table, first: pa.Table, what: object) -> pa.Table:
+def _like(table: pa.Table, schema: pa.Schema, what: object) -> pa.Table:
     """A table in the types of the first one, as all parts of a file must be."""
     import pyarrow as pa
 
-    if table.schema.equals(first.schema):
+    if table.schema.equals(schema):
         return table
     try:
-        return table.cast(first.schema)
+        return table.cast(schema)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError) as error:
         raise PredictError(
             str(what),

@@ -149,9 +149,9 @@ class State:
 
         try:
             rows: int = self.part(number).num_rows
-            return rows
         except (FileNotFoundError, pa.ArrowInvalid):
             return None
+        return rows
 
     def _begin(self) -> bool:
         """Make the directory; whether it is now this process's."""
