@@ -13,11 +13,24 @@ from mercury_keras.specs import ImageSpec, ModelSpec
 
 from mercury_core.bundle import Bundle
 from mercury_core.data import DataWrapper
-from mercury_core.errors import FitError, MissingColumnsError
-from tests.keras.building_parts import BOTH, NUMBERS, ROWS, TRUTH, WORDS, L, X, built, one, trained
+from mercury_core.errors import ArgumentsError, FitError, MissingColumnsError, UntrustedTypeError
+from tests.keras.building_parts import BOTH, NUMBERS, ROWS, TRUTH, WORDS, K, L, X, built, one, trained
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+@K.saving.register_keras_serializable(package="tests")
+class Doubled(L.Layer):  # type: ignore[misc]
+    """A layer of one's own."""
+
+    def call(self, x: Any) -> Any:
+        return x * 2
+
+
+def doubled(input_shape: tuple[int, ...], units: int) -> Any:
+    return K.Sequential([K.Input(input_shape), Doubled(), L.Dense(units, "softmax")])
+
 
 SMALL = {"use": "keras.mlp", "hidden_units": [4]}
 
@@ -105,8 +118,19 @@ def test_images_are_no_numbers(words: Path) -> None:
 def test_what_is_no_keras_model_cannot_be_trained(words: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     spec = Bundle.load(words).model.spec  # type: ignore[attr-defined]
     exported = Bundle(KerasModel(L, spec, run=lambda rows: rows))
-    monkeypatch.setattr(Bundle, "load", lambda _: exported)
+    monkeypatch.setattr(Bundle, "load", lambda _, trusted: exported)
     with pytest.raises(
         FitError, match=r"holds module, which cannot be trained\. Expected a bundle of the format keras\.nat"
     ):
         one({"y": WORDS}, bundle=words)
+
+
+def test_a_layer_of_ones_own_is_trained_further_where_it_is_trusted(tmp_path: Path) -> None:
+    model, inputs, outputs = built({"y": WORDS}, model=doubled)
+    place = Bundle(KerasModel(model, ModelSpec(inputs, outputs))).save(tmp_path / "m", format="keras.native")
+    name = f"{Doubled.__module__}:Doubled"
+    with pytest.raises(UntrustedTypeError, match=name):
+        built({"y": WORDS}, bundle=place)
+    assert np.isfinite(trained({"y": WORDS}, bundle=place, trusted=[name])["loss"])
+    with pytest.raises(ArgumentsError, match="trusted is for a bundle, and none is given: leave it out"):
+        built({"y": WORDS}, model=SMALL, trusted=[name])

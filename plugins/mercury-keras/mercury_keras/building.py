@@ -37,6 +37,7 @@ class BuildSettings:
             settings do not say otherwise.
         config: A file of Keras's own JSON (``model.to_json()``).
         bundle: A stored bundle whose model is trained further: a directory or a URI.
+        trusted: What its definition holds beyond Keras's own, and is trusted, as ``my_layers:Scaled``.
         trainable: What of it is: ``all`` (of a bundle everything, of another model what its maker left so), ``last``
             (the layers that give the outputs), or the names of layers.
         task: ``auto``, ``binary``, ``multiclass``, ``multilabel`` or ``regression``.
@@ -54,6 +55,7 @@ class BuildSettings:
     model: Any = None
     config: Path | None = None
     bundle: str | Path | None = None
+    trusted: Sequence[str] | None = None
     trainable: Any = "all"
     task: str = "auto"
     outputs: Mapping[str, Sequence[str]] | None = None

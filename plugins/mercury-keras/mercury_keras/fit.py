@@ -31,6 +31,7 @@ class KerasFitter:
         model: Any = None,
         config: Path | None = None,
         bundle: Path | None = None,
+        trusted: list[str] | None = None,
         trainable: Literal["all", "last"] | list[str] = "all",
         task: Literal["auto", "binary", "multiclass", "multilabel", "regression"] = "auto",
         outputs: dict[str, list[str]] | None = None,
@@ -64,6 +65,7 @@ class KerasFitter:
                 (``package.module:function``), or ``{use: ONE_OF_THESE, **parameters}``.
             config: In place of it, a file of Keras's own JSON, as `model.to_json` writes it.
             bundle: In place of both, a stored bundle of a Keras model, which is trained further.
+            trusted: Classes and functions of its definition that are not Keras's own, as ``my_layers:Scaled``.
             trainable: Which of its layers learn: ``all``, the ``last`` with weights, or those named.
             task: What the targets mean; ``auto`` tells it from their types, and from the loss.
             outputs: Of a model of several outputs: the names of the targets by the name of the output.

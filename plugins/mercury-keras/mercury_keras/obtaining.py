@@ -35,6 +35,8 @@ def check_source(settings: BuildSettings) -> list[Fault]:
                 else "No model is named: say model (keras.mlp, keras.convnet, module:function), config or bundle.",
             )
         ]
+    if settings.trusted and settings.bundle is None:
+        return [Fault(("trusted",), "trusted is for a bundle, and none is given: leave it out.")]
     if settings.model is not None:
         return _function(settings.model)[2]
     if settings.config is not None:
@@ -52,7 +54,7 @@ def obtain(
         MissingColumnsError: Features are missing that a stored one takes.
     """
     if settings.bundle is not None:
-        return _stored(str(settings.bundle), inputs, outputs, what)
+        return _stored(str(settings.bundle), settings.trusted or (), inputs, outputs, what)
     if settings.config is not None:
         return _from_json(Path(settings.config), what), inputs, outputs
     if isinstance(settings.model, keras().Model):
@@ -184,12 +186,12 @@ def _check_bundle(place: str) -> list[Fault]:
 
 
 def _stored(
-    place: str, inputs: Sequence[InputSpec], outputs: Sequence[OutputSpec], what: str
+    place: str, trusted: Sequence[str], inputs: Sequence[InputSpec], outputs: Sequence[OutputSpec], what: str
 ) -> tuple[Any, Sequence[InputSpec], Sequence[OutputSpec]]:
     from mercury_core import Bundle
     from mercury_keras.model import KerasModel
 
-    stored = Bundle.load(place).model
+    stored = Bundle.load(place, trusted=trusted).model
     if not isinstance(stored, KerasModel) or not isinstance(stored.underlying, keras().Model):
         kind = type(stored.underlying).__name__
         raise FitError(
