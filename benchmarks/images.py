@@ -97,6 +97,15 @@ if __name__ == "__main__":
 PEERS = {"mercury": OURS, "image_dataset_from_directory": KERAS, "DataLoader": TORCH}
 
 
+# Where each is installed, ours decodes with it; see mercury_keras.images.fast.
+FAST = {".jpg": "simplejpeg", ".png": "cv2"}
+
+
+def decoder(ending: str) -> str:
+    """What ours decodes files of an ending with."""
+    return FAST[ending] if importlib.util.find_spec(FAST[ending]) else "Pillow"
+
+
 def write(folder: Path, count: int, longest: int, ending: str) -> None:
     """Crops of real photographs, two classes."""
     import numpy as np
@@ -180,6 +189,7 @@ def main() -> int:
                 reader.end()
             medians = {name: statistics.median(taken) for name, taken in speeds.items()}
             print(f"\nImages a second, {title} read at {size} × {size} (median of {rounds}, least … most):")
+            print(f"  ours decodes with {decoder(ending)}")
             for name, median in medians.items():
                 print(f"  {name:30} {median:8,.0f}  ({min(speeds[name]):,.0f} … {max(speeds[name]):,.0f})")
             ratio = medians["mercury"] / max(median for name, median in medians.items() if name != "mercury")

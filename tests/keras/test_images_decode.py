@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from mercury_keras.images import fast
 from mercury_keras.images.decode import decode
 from mercury_keras.specs import ImageSpec
 from PIL import Image
@@ -160,6 +161,80 @@ def test_a_large_jpeg_that_is_decoded_small_stays_within_its_tolerance(fit: Any)
     reduced = decoded(data, image)
     assert np.abs(reduced - whole).mean() < 2
     assert np.abs(reduced - whole).max() < 25  # at the edge
+
+
+# --- the fast way ---
+
+PLAIN = [("JPEG", "RGB"), ("JPEG", "L"), ("PNG", "RGB"), ("PNG", "L")]
+
+
+def by_both(data: bytes, image: ImageSpec, monkeypatch: pytest.MonkeyPatch) -> tuple[list[Any], bool]:
+    """What comes of it (pixels or an error) the fast way and by Pillow alone, and whether the fast way was taken."""
+    results: list[Any] = []
+    taken: list[bool] = []
+    real = fast.pixels
+
+    def noted(*given: Any) -> Any:
+        found = real(*given)
+        taken.append(found is not None)
+        return found
+
+    for way in (noted, lambda *_: None):
+        with monkeypatch.context() as patch:
+            patch.setattr(fast, "pixels", way)
+            try:
+                results.append(decoded(data, image))
+            except ReadError as error:
+                results.append(str(error))
+    return results, any(taken)
+
+
+@pytest.mark.parametrize(("form", "mode"), PLAIN)
+@pytest.mark.parametrize("fit", ["stretch", "crop", "pad"])
+def test_the_fast_way_gives_what_pillow_gives(form: str, mode: Any, fit: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("simplejpeg" if form == "JPEG" else "cv2")
+    for size in [(400, 300), (61, 43), (20, 20)]:
+        data = encoded(smooth(*size).convert(mode), form)
+        for interpolation in ("bilinear", "lanczos", "nearest"):
+            image = ImageSpec(20, 20, "rgb" if mode == "RGB" else "grayscale", interpolation, fit)  # type: ignore[arg-type]
+            (ours, of_pillow), taken = by_both(data, image, monkeypatch)
+            assert taken
+            assert np.abs(ours - of_pillow).max() <= 1
+
+
+def test_what_is_not_plain_is_left_to_pillow(monkeypatch: pytest.MonkeyPatch) -> None:
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    wide = np.arange(64, dtype=np.uint16).reshape(8, 8) * 1000
+    for picture, form, options in [
+        (with_palette(), "PNG", {}),
+        (Image.new("RGBA", (4, 4), (10, 20, 30, 0)), "PNG", {}),
+        (Image.new("LA", (4, 4), (7, 0)), "PNG", {}),
+        (Image.new("1", (4, 4), 1), "PNG", {}),
+        (Image.fromarray(wide), "PNG", {}),
+        (Image.new("CMYK", (16, 16), (0, 255, 255, 0)), "JPEG", {}),
+        (smooth(40, 20), "JPEG", {"exif": turned}),
+        (smooth(40, 20), "PNG", {"exif": turned}),
+        (smooth(40, 20), "PNG", {"transparency": (1, 2, 3)}),
+        (smooth(8, 8), "PNG", {"save_all": True, "append_images": [smooth(8, 8).rotate(90)]}),
+    ]:
+        for image in (GREY, RGB, RGBA):
+            ours, of_pillow = by_both(encoded(picture, form, **options), image, monkeypatch)[0]
+            assert (ours == of_pillow).all()
+
+
+@pytest.mark.parametrize(("form", "mode"), PLAIN)
+def test_the_fast_way_refuses_what_pillow_refuses(form: str, mode: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    image = ImageSpec(20, 20, "rgb" if mode == "RGB" else "grayscale")
+    whole = encoded(smooth(61, 43).convert(mode), form)
+    chance = np.random.default_rng(0)
+    for turn in range(150):
+        data = bytearray(whole[: chance.integers(1, len(whole))] if turn % 2 else whole)
+        for place in chance.integers(0, len(data), turn % 4):
+            data[place] = chance.integers(0, 256)
+        ours, of_pillow = by_both(bytes(data), image, monkeypatch)[0]
+        assert type(ours) is type(of_pillow)
+        assert ours == of_pillow if isinstance(ours, str) else np.abs(ours - of_pillow).max() <= 1
 
 
 # --- bad input ---

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import os
+import warnings
 from pathlib import Path  # noqa: TC003  (parameters are checked against these hints)
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 _KEY = "keras.images"
 _OF_A_TABLE = ("label_columns", "label_separator", "features")
 _MOST_NAMED = 10
-_log = logging.getLogger(__name__)
+# A warning is of whoever reads: two calls above what warns.
+_OF_THE_CALLER = 3
 
 
 class ImagesReader:
@@ -283,7 +284,10 @@ def _tell(bad: set[int], names: Sequence[str], count: int, source: str) -> None:
     if len(bad) == count:
         raise ReadError(source, f"none of its {count} images can be decoded", "Read with invalid: error to see why.")
     shown = ", ".join(names[row] for row in sorted(bad)[:_MOST_NAMED]) + (" …" if len(bad) > _MOST_NAMED else "")
-    _log.warning("%d of %d images of %s are damaged or missing, and were left out: %s", len(bad), count, source, shown)
+    warnings.warn(
+        f"{len(bad)} of {count} images of {source} are damaged or missing, and were left out: {shown}",
+        stacklevel=_OF_THE_CALLER,
+    )
 
 
 def _data_set(listing: Listing, paths: Mapping[int, str], spec: ImageSpec, batch_size: int | None) -> DataSet:
