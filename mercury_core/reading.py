@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from mercury_core import registry
 from mercury_core.calling import name_of, takes
-from mercury_core.errors import MissingColumnsError, UnknownProviderError
+from mercury_core.errors import MissingColumnsError, RolesError, UnknownProviderError
 from mercury_core.parameters import require
 from mercury_core.storage.uri import is_remote, scheme_of
 
@@ -49,6 +49,7 @@ def read_data_bunch(
     Raises:
         ReadError: A source that is not what it is said to be.
         MissingColumnsError: A role names a column that is not there.
+        RolesError: Roles that say nothing; or any, where the reader says itself which columns are what.
         ObjectNotFoundError: There is no such source.
         StoreAccessError: The store of a source cannot be reached, or it refuses.
     """
@@ -109,11 +110,17 @@ def _read(
 ) -> DataSet:
     from mercury_core.data import DataSet
 
-    read, roles, handed = _prepared(source, reader, roles, params)
+    read, normal, handed = _prepared(source, reader, roles, params)
     with _naming(source), at_hand(read, str(source), stores) as (place, store):
         table = read(place, **handed, **store, **params)
         # What a reader gives may read on from a local copy.
-        return table if isinstance(table, DataSet) else DataSet.from_table(table, roles)
+        if not isinstance(table, DataSet):
+            return DataSet.from_table(table, normal)
+    if roles:
+        raise RolesError(
+            f"The reader of {source} says itself which of its columns are what ({', '.join(table)}): leave 'roles' out."
+        )
+    return table
 
 
 def _prepared(

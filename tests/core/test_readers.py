@@ -10,12 +10,20 @@ import pyarrow as pa
 import pytest
 from pyarrow import feather, ipc, json, parquet
 
+from mercury_core import DataSet, read_data_bunch
 from mercury_core.builtin import readers
 from mercury_core.builtin.readers import read_arrow, read_csv, read_json, read_parquet
 from mercury_core.contracts import SchemaReader
 from mercury_core.data.matrix import as_matrix
 from mercury_core.endings import reader_for
-from mercury_core.errors import ArgumentsError, MissingColumnsError, ObjectNotFoundError, ReadError, UriError
+from mercury_core.errors import (
+    ArgumentsError,
+    MissingColumnsError,
+    ObjectNotFoundError,
+    ReadError,
+    RolesError,
+    UriError,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -256,3 +264,13 @@ def test_pyarrow_still_reads_json_as_this_suite_believes(tmp_path: Path) -> None
     path.write_text('{"a": 1}\n{"a": "x"}\n')
     with pytest.raises(pa.ArrowInvalid, match=r"Column\(/a\) changed from number to string in row 1"):
         json.read_json(path)
+
+
+def test_roles_beside_a_reader_that_has_its_own_are_refused(tmp_path: Path) -> None:
+    def read_sorted(source: str) -> DataSet:
+        return DataSet.from_table(TABLE, {"targets": "s"})
+
+    assert list(read_data_bunch(tmp_path, reader=read_sorted).data) == ["targets", "features"]
+    message = r"The reader of .* says itself which of its columns are what \(targets, features\): leave 'roles' out\."
+    with pytest.raises(RolesError, match=message):
+        read_data_bunch(tmp_path, reader=read_sorted, roles={"targets": "i"})
