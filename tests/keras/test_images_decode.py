@@ -223,6 +223,14 @@ def test_what_is_not_plain_is_left_to_pillow(monkeypatch: pytest.MonkeyPatch) ->
             assert (ours == of_pillow).all()
 
 
+def test_colours_of_16_bits_are_left_to_pillow(monkeypatch: pytest.MonkeyPatch) -> None:
+    cv2 = pytest.importorskip("cv2")
+    wide = np.random.default_rng(0).integers(0, 1 << 16, (8, 8, 3), dtype=np.uint16)
+    (ours, _), taken = by_both(cv2.imencode(".png", wide)[1].tobytes(), ImageSpec(8, 8), monkeypatch)
+    assert not taken
+    assert (ours == (wide >> 8)[..., ::-1]).all()
+
+
 @pytest.mark.parametrize(("form", "mode"), PLAIN)
 def test_the_fast_way_refuses_what_pillow_refuses(form: str, mode: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     image = ImageSpec(20, 20, "rgb" if mode == "RGB" else "grayscale")
