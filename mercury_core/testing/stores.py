@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from mercury_core.testing.stores_abilities import AbilityTests
 from mercury_core.testing.stores_copying import CopyTests
+from mercury_core.testing.stores_many import ManyTests
 from mercury_core.testing.stores_parts import PartsTests
 from mercury_core.testing.stores_reading import ReadingTests
 from mercury_core.testing.stores_writing import WritingTests
 
 
-class StoreSuite(ReadingTests, WritingTests, PartsTests, AbilityTests, CopyTests, is_suite=True):
+class StoreSuite(ReadingTests, WritingTests, PartsTests, AbilityTests, ManyTests, CopyTests, is_suite=True):
     """What any store must do.
 
     A subclass gives the methods that `StoreSetup` lists, and declares in `abilities` which Protocols of

@@ -18,7 +18,10 @@ from mercury_core.contracts import (
     CopyingStore,
     DirectoryStore,
     LevelStore,
+    ManyCopyingStore,
     ManyDeletingStore,
+    ManyPuttingStore,
+    ManyReadingStore,
     MultipartStore,
     ObjectInfo,
     ReachableStore,
@@ -35,8 +38,8 @@ if TYPE_CHECKING:
     from mercury_core.contracts import Crc
 
 ABILITIES = (
-    *(ChecksumStore, ConcurrentStore, ConditionalStore, CopyingStore, DirectoryStore, LevelStore, ManyDeletingStore),
-    *(MultipartStore, ReachableStore),
+    *(ChecksumStore, ConcurrentStore, ConditionalStore, CopyingStore, DirectoryStore, LevelStore, ManyCopyingStore),
+    *(ManyDeletingStore, ManyPuttingStore, ManyReadingStore, MultipartStore, ReachableStore),
 )
 
 

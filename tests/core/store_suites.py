@@ -18,7 +18,10 @@ from mercury_core.contracts import (
     CopyingStore,
     DirectoryStore,
     LevelStore,
+    ManyCopyingStore,
     ManyDeletingStore,
+    ManyPuttingStore,
+    ManyReadingStore,
     MultipartStore,
     ReachableStore,
 )
@@ -68,8 +71,8 @@ class DiskSuite(StoreSuite):
 
 class MemorySuite(StoreSuite):
     abilities = (
-        *(ChecksumStore, ConcurrentStore, ConditionalStore, CopyingStore, LevelStore, ManyDeletingStore),
-        *(MultipartStore, ReachableStore),
+        *(ChecksumStore, ConcurrentStore, ConditionalStore, CopyingStore, LevelStore, ManyCopyingStore),
+        *(ManyDeletingStore, ManyPuttingStore, ManyReadingStore, MultipartStore, ReachableStore),
     )
     store_class: ClassVar[type] = MemoryStore
     in_parts = 9 << 20

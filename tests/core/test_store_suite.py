@@ -15,7 +15,7 @@ import pytest
 from mercury_core.contracts import ConditionalStore, LevelStore, MultipartStore
 from mercury_core.testing import StoreSuite
 from tests.conftest import Site
-from tests.core import store_mutants, store_mutants_abilities  # noqa: F401 — they note their faults
+from tests.core import store_mutants, store_mutants_abilities, store_mutants_many  # noqa: F401 — they note their faults
 from tests.core.store_faults import FOUND_BY
 from tests.core.store_suites import MemorySuite
 
@@ -36,7 +36,7 @@ FILE = """
     import pytest
 
     from mercury_core.builtin.disk import FileStore
-    from tests.core import store_faults, store_mutants, store_mutants_abilities
+    from tests.core import store_faults, store_mutants, store_mutants_abilities, store_mutants_many
     from tests.core.store_suites import DiskSuite, MemorySuite, MemoryStore
 
     class Provided:

@@ -19,6 +19,8 @@ from mercury_core.contracts import (
     CopyingStore,
     LevelStore,
     ManyDeletingStore,
+    ManyPuttingStore,
+    ManyReadingStore,
     MultipartStore,
     ReachableStore,
 )
@@ -45,7 +47,10 @@ STATES = (
     "test_another_process_goes_on_with_an_upload",
 )
 PUTS = (
+    "test_many_that_are_put_replace_only_where_they_are_told_to",
+    "test_of_many_each_is_read_at_its_version",
     "test_one_of_many_creates",
+    "test_one_of_many_creates_each_of_many",
     "test_open_reads_the_version_that_is_asked_for_or_none",
     "test_put_replaces_only_where_it_is_told_to",
 )
@@ -58,7 +63,7 @@ class Suite(StoreSuite):
 
     abilities = (
         *(ChecksumStore, ConcurrentStore, ConditionalStore, CopyingStore, LevelStore, ManyDeletingStore),
-        *(MultipartStore, ReachableStore),
+        *(ManyPuttingStore, ManyReadingStore, MultipartStore, ReachableStore),
     )
     in_parts: ClassVar[int] = (1 << 20) + 300_000
     endpoint: str

@@ -17,7 +17,10 @@ from mercury_core.contracts import (
     ConditionalStore,
     CopyingStore,
     LevelStore,
+    ManyCopyingStore,
     ManyDeletingStore,
+    ManyPuttingStore,
+    ManyReadingStore,
     MultipartStore,
     ReachableStore,
 )
@@ -33,8 +36,8 @@ class TestS3(StoreSuite):
     """With whatever is fastest."""
 
     abilities = (
-        *(ChecksumStore, ConcurrentStore, ConditionalStore, CopyingStore, LevelStore, ManyDeletingStore),
-        *(MultipartStore, ReachableStore),
+        *(ChecksumStore, ConcurrentStore, ConditionalStore, CopyingStore, LevelStore, ManyCopyingStore),
+        *(ManyDeletingStore, ManyPuttingStore, ManyReadingStore, MultipartStore, ReachableStore),
     )
     waivers = {
         f"test_any_name_is_{done}_as_it_is[backslash]": "SeaweedFS takes a backslash for a slash"

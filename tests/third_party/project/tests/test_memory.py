@@ -14,7 +14,8 @@ SHELF = MemoryStore.shelves.setdefault("", Shelf())
 class TestMemoryStore(StoreSuite):
     abilities = (
         *(contracts.ChecksumStore, contracts.ConcurrentStore, contracts.ConditionalStore, contracts.CopyingStore),
-        *(contracts.LevelStore, contracts.ManyDeletingStore, contracts.MultipartStore, contracts.ReachableStore),
+        *(contracts.LevelStore, contracts.ManyCopyingStore, contracts.ManyDeletingStore, contracts.ManyPuttingStore),
+        *(contracts.ManyReadingStore, contracts.MultipartStore, contracts.ReachableStore),
     )
     numbers = itertools.count()
 

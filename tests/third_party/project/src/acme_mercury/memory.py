@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from mercury_core.contracts import Crc, ObjectInfo, Part
 from mercury_core.errors import (
+    MercuryError,
     ObjectChangedError,
     ObjectExistsError,
     ObjectNotFoundError,
@@ -110,6 +111,21 @@ class MemoryStore:
         with self.open(source, version=version) as data:
             return self.put(target, data, overwrite=overwrite)
 
+    def read_many(self, infos, ahead: int):  # what waits for no answer has nothing to send ahead
+        """Read many objects."""
+        for info in infos:
+            yield _answer(self._whole, info)
+
+    def put_many(self, contents, ahead: int, *, overwrite: bool):
+        """Write many objects."""
+        for uri, data in contents:
+            yield _answer(self.put, uri, io.BytesIO(data), overwrite=overwrite)
+
+    def copy_many(self, pairs, ahead: int, *, overwrite: bool):
+        """Copy many objects."""
+        for info, target in pairs:
+            yield _answer(self.copy, info.uri, target, overwrite=overwrite, version=info.version)
+
     def level(self, uri: str):
         """What is directly below."""
         below, last = uri.rstrip("/") + "/", ""
@@ -165,6 +181,10 @@ class MemoryStore:
 
     # --- helpers ---
 
+    def _whole(self, info: ObjectInfo) -> bytes:
+        with self.open(info.uri, version=info.version) as data:
+            return data.read()
+
     def _reach(self, action: str, uri: str) -> None:
         bucket = uri.partition("://")[2].partition("/")[0]
         if self._buckets is not None and bucket not in self._buckets:
@@ -194,6 +214,14 @@ class MemoryStore:
 
     def _info(self, uri: str, held: Held) -> ObjectInfo:
         return ObjectInfo(uri, len(held.data), held.modified, held.version, {"crc32c": _crc32c(held.data)})
+
+
+def _answer(do, *what, **how):
+    """What one of many gives, or the error that it raises."""
+    try:
+        return do(*what, **how)
+    except MercuryError as error:
+        return error
 
 
 def _crc32c(data: bytes) -> str:
