@@ -5,11 +5,13 @@ import json
 import os
 import subprocess
 import sys
+import warnings
 
 import pytest
 from rich.console import Console
 
 from mercury_core.cli import main, output, summary, tables
+from mercury_core.cli.aside import prints_aside
 from mercury_core.cli.plain import PlainProgress, described
 from mercury_core.cli.progress import TerminalProgress
 from mercury_core.errors import MissingColumnsError, ReadError, StoreAccessError
@@ -251,3 +253,13 @@ def test_terminal_progress_shows_every_step_and_takes_names_literally() -> None:
 def test_a_result_is_told_without_what_is_long() -> None:
     assert described({}) == ""
     assert described({"metrics": {"test": {"f1": 0.9}}, "model": "Ridge", "to": ["a", "b"]}) == "Ridge, a, b"
+
+
+def test_a_warning_to_the_user_is_its_sentence() -> None:
+    before = warnings.formatwarning
+    with prints_aside():
+        assert warnings.formatwarning("3 rows were left out.", UserWarning, "a.py", 7) == (
+            "Warning: 3 rows were left out.\n"
+        )
+        assert "a.py:7: FutureWarning: use b" in warnings.formatwarning("use b", FutureWarning, "a.py", 7)
+    assert warnings.formatwarning is before
