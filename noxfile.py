@@ -23,7 +23,7 @@ PLUGINS = sorted(path.name.removeprefix("mercury-") for path in (ROOT / "plugins
 #: Plugins whose tests talk to servers, or as clients of many kinds; and the dependency group that these come in.
 TALKING = {"gcs": "servers", "http": "clients", "s3": "servers"}
 #: Plugins whose tests need gigabytes of SDKs: on one Python, in sessions of their own, with the extras that they need.
-DEEP = {"keras": "[torch,onnx]"}
+DEEP = {"keras": "[torch,onnx,images]"}
 LIGHT = [name for name in PLUGINS if name not in DEEP]
 
 RUNNING = f"{sys.version_info.major}.{sys.version_info.minor}"
