@@ -80,9 +80,9 @@ def test_a_loss_tells_the_task(column: Any, loss: Any, task: str) -> None:
 
 @pytest.mark.parametrize("loss", [None, "kl_divergence", "nothing", "my.module:loss"])
 def test_whole_numbers_alone_do_not_tell_it(loss: Any) -> None:
-    with pytest.raises(FitError, match=r"'y' holds whole numbers, .* Say task: multiclass, or task: regression\."):
+    with pytest.raises(FitError, match=r"Say task: multiclass, or task: regression; among several outputs, .* its loss\."):
         one({"y": INTEGERS}, loss=loss)
-    with pytest.raises(FitError, match=r"Say task: binary, or task: regression\."):
+    with pytest.raises(FitError, match=r"Say task: binary, or task: regression;"):
         one({"y": ZERO_ONE})
     assert one({"y": INTEGERS}, task="multiclass").classes == (0, 1, 2)
     assert one({"y": INTEGERS}, task="regression").classes is None

@@ -265,7 +265,7 @@ def _refuse_unclear(columns: Mapping[str, pa.ChunkedArray], labels: str, what: s
     raise FitError(
         what,
         f"the target{'s' * plural} {named} hold{'' if plural else 's'} whole numbers, which may be labels or numbers",
-        f"Say task: {labels}, or task: regression.",
+        f"Say task: {labels}, or task: regression; among several outputs, give this one its loss.",
     )
 
 
