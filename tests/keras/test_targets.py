@@ -80,7 +80,7 @@ def test_a_loss_tells_the_task(column: Any, loss: Any, task: str) -> None:
 
 @pytest.mark.parametrize("loss", [None, "kl_divergence", "nothing", "my.module:loss"])
 def test_whole_numbers_alone_do_not_tell_it(loss: Any) -> None:
-    with pytest.raises(FitError, match=r"Say task: multiclass, or task: regression; among several outputs, .* its loss\."):
+    with pytest.raises(FitError, match=r"multiclass, or task: regression; among several outputs, .* its loss\."):
         one({"y": INTEGERS}, loss=loss)
     with pytest.raises(FitError, match=r"Say task: binary, or task: regression;"):
         one({"y": ZERO_ONE})
