@@ -223,7 +223,7 @@ class ManyTests(StoreSetup, is_suite=True):
         if (uri := self.out_of_reach()) is None:
             return
         for ahead in AHEADS:
-            first, refused, last = store.read_many([one, replace(one, uri=uri), other], ahead)
+            first, refused, last = store.read_many([one, replace(one, uri=uri, version=None), other], ahead)
             assert (first, last) == (b"content of a", b"content of b")
             self.check_refused(refused, uri)
 
