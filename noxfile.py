@@ -192,7 +192,9 @@ def plugin(session: nox.Session, plugin: str) -> None:
 @nox.session
 def tensorflow(session: nox.Session) -> None:
     """Test what needs TensorFlow, beside torch and all plugins: formats across backends, the examples with Keras."""
-    _install(session, *_editable(".", *_whole_plugin_paths()), "tensorflow-cpu", groups=("test", "servers"))
+    _install(
+        session, *_editable(".", *_whole_plugin_paths()), "tensorflow-cpu", "tensorboard", groups=("test", "servers")
+    )
     session.run(
         *("python", "-m", "pytest", "-W", "error", "-n", "2", "--dist", "loadfile", "tests/tensorflow"), env=ONE_THREAD
     )
