@@ -102,6 +102,14 @@ def test_an_absolute_path_needs_no_directory(tmp_path: Path) -> None:
     assert not messages([{"use": "csv_logger", "filename": str(tmp_path / "log.csv")}])
 
 
+@pytest.mark.parametrize("filename", ["taken/log.csv", "folder"])
+def test_a_log_that_cannot_be_written_is_named(tmp_path: Path, filename: str) -> None:
+    (tmp_path / "taken").write_text("a file, where a directory is to be")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(FitError, match=r"the file .*(taken|folder) of a callback cannot be used"):
+        trained([{"use": "CSVLogger", "filename": filename}], tmp_path)
+
+
 def test_tensorboard_has_a_directory_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mercury_keras.callbacks.find_spec", lambda name: name)
     made, faults = make_callbacks(["TensorBoard"], tmp_path)

@@ -116,7 +116,10 @@ def prepare(callbacks: Sequence[Any], validated: bool, what: str, *, resumed_at:
             )
         filename = getattr(callback, "filename", None)
         if isinstance(filename, str):
-            Path(filename).parent.mkdir(parents=True, exist_ok=True)
+            try:
+                Path(filename).parent.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise unusable_file(what, error) from error
             if resumed_at:
                 callback.append = True
                 _rewind(Path(filename), resumed_at)
@@ -192,3 +195,10 @@ def log_epoch(epoch: int, epochs: int, logs: Mapping[str, Any]) -> None:
 def is_finite(value: Any) -> bool:
     """Whether a number is neither NaN nor infinite; what is not there is not wrong."""
     return value is None or math.isfinite(value)
+
+
+def unusable_file(what: str, error: OSError) -> FitError:
+    """The error for a file that a callback can not write or read, as in a directory that is read-only."""
+    where = f"the file {error.filename}" if error.filename else "a file"
+    why = f"{where} of a callback cannot be used: {error.strerror or error}"
+    return FitError(what, why, "Choose another place for it, or make room there.")

@@ -176,6 +176,8 @@ class _Training:
             self._end_early()
         except MercuryError:
             raise
+        except OSError as error:
+            raise own.unusable_file(self.plan.what, error) from error
         except (
             ValueError,
             TypeError,
