@@ -26,7 +26,7 @@ BEGIN = """
     def read_all(infos):
         assert list(store.read_many(infos, 4)) == data
 
-    def in_child(work):
+    def forked(work):
         child = os.fork()
         if child == 0:
             try:
@@ -35,7 +35,10 @@ BEGIN = """
                 print(repr(error), flush=True)
                 os._exit(1)
             os._exit(0)
-        assert os.waitpid(child, 0)[1] == 0
+        return child
+
+    def in_child(work):
+        assert os.waitpid(forked(work), 0)[1] == 0
 
     def at_work(work, count):
         ends = threading.Event()
@@ -61,14 +64,15 @@ CASES = {
         with ThreadPoolExecutor(16) as pool:
             list(pool.map(work, range(60)))
         """,
-    "a child after use": """
-        for turn in range(3):
-            def work():
+    "children after use, at the same time": """
+        def work(turn):
+            for _ in range(10):
                 read_all(infos)
-                read_all(put_all(f"{base}/c{turn}", overwrite=False))
-            in_child(work)
-            assert len(list(store.list(f"{base}/c{turn}"))) == 12
-            read_all(infos)
+            read_all(put_all(f"{base}/c{turn}", overwrite=False))
+        children = [forked(lambda: work(turn)) for turn in range(3)]
+        work("parent")
+        assert [os.waitpid(child, 0)[1] for child in children] == [0, 0, 0]
+        assert [len(list(store.list(f"{base}/c{turn}"))) for turn in range(3)] == [12, 12, 12]
         """,
     "a child while requests are on their way": """
         reading = store.read_many(infos, 4)
