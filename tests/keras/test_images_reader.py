@@ -179,7 +179,7 @@ def test_lists_and_separated_texts_are_several_labels(files: Files, tmp_path: Pa
 @pytest.mark.parametrize(
     ("text", "params", "message"),
     [
-        ("file,label\n1.png,a\n9.png,b\n", {}, r"there is no file '9\.png', which row 1 of the table names"),
+        ("file,label\n1.png,a\n9.png,b\n", {}, r"there is no file '9\.png' \(row 1\)"),
         ("file,label\n1.png,a\n,b\n", {}, "row 1 of its column 'file' names no file"),
         ("file,label\n1,a\n", {}, "its column 'file' is int64: expected the names of files"),
         ("file\n1.png\n", {}, "it has no column of labels beside 'file'"),

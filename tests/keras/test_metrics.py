@@ -182,7 +182,9 @@ def test_one_of_several_outputs_is_measured_by_its_name() -> None:
     assert evaluate(targets, predictions, target="kind") == {"accuracy": pytest.approx(2 / 3)}
     assert evaluate(targets, predictions, target="level") == {"accuracy": pytest.approx(2 / 3)}
     assert evaluate(targets, predictions, target="size", metrics="mae") == {"mae": pytest.approx(1 / 3)}
-    with pytest.raises(MetricError, match=r"there are 3 targets of labels: kind, level, size\. Name the one"):
+    with pytest.raises(
+        MetricError, match=r"it compares the labels of one target, and there are 3: kind, level, size\. Name the one"
+    ):
         evaluate(targets, predictions)
 
 

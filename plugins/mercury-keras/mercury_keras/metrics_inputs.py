@@ -157,7 +157,7 @@ class Measured:
         columns = [self._column(wrapper, name, what) for name in wrapper.field_names]
         if len(columns) > 1:
             raise self.error(
-                f"there are {len(columns)} targets of labels: {', '.join(wrapper.field_names)}",
+                f"it compares the labels of one target, and there are {len(columns)}: {', '.join(wrapper.field_names)}",
                 "Name the one to measure with target.",
             )
         known = self._classes

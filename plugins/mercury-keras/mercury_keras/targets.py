@@ -170,7 +170,7 @@ def _groups(
     named = [name for names in groups.values() for name in names]
     missing = [name for name in named if name not in columns]
     if missing:
-        raise MissingColumnsError("What outputs names: the targets", missing, list(columns))
+        raise MissingColumnsError("outputs names what is no target: the role targets", missing, list(columns))
     twice = next((name for name in named if named.count(name) > 1), None)
     empty = next((name for name, names in groups.items() if not names), None)
     left = [name for name in columns if name not in named]

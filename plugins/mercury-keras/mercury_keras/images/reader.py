@@ -251,8 +251,8 @@ def _missing(paths: Mapping[int, str], names: Sequence[str], source: str) -> set
         if not os.path.isfile(path):  # noqa: PTH113 -- a million times
             raise ReadError(
                 source,
-                f"there is no file {names[row]!r}, which row {row} of the table names",
-                "Put it there, take the row out, or read with invalid: skip.",
+                f"there is no file {names[row]!r} (row {row})",
+                "Put it there, take it out of the table, or read with invalid: skip; a link may lead nowhere.",
             )
     return set()
 
