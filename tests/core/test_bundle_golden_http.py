@@ -15,39 +15,22 @@ import pytest
 
 from mercury_core import (
     Bundle,
-    DataBunch,
     store_model,
-    transform_data_bunch as transform,
     verify,
 )
 from mercury_core.bundle import Field, Golden, Signature
 from mercury_core.cli import main
 from mercury_core.errors import PredictError, UriError
-from tests.core.bundle_parts import FORMAT, HERE, TRUSTED, SumModel, data_set, make_importable
+from tests.core.bundle_parts import FORMAT, TRUSTED, SumModel
+from tests.core.golden_parts import bundle, parts_can_be_imported, saved
 from tests.core.remote_parts import ASKED, memory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["memory"]
+__all__ = ["bundle", "memory", "parts_can_be_imported", "saved"]
 TRUST = [word for name in TRUSTED for word in ("--trust", name)]
-
-
-@pytest.fixture(autouse=True)
-def _parts_can_be_imported(monkeypatch: pytest.MonkeyPatch) -> None:
-    make_importable(monkeypatch)
-
-
-@pytest.fixture
-def bundle() -> Bundle:
-    bunch = DataBunch({"train": data_set([1.0, 2.0], [3.0, 4.0]), "test": data_set([10.0], [20.0])})
-    return Bundle.of(SumModel(offset=0.5), transform(transform(bunch, f"{HERE}:Shift"), f"{HERE}:double", times=3))
-
-
-@pytest.fixture
-def saved(tmp_path: Path, bundle: Bundle) -> str:
-    return store_model(bundle, tmp_path / "m", format=FORMAT).uri
 
 
 class Server:
