@@ -70,6 +70,7 @@ def service() -> Iterator[HttpService]:
         "echo": models.echo(),
         "mixed": models.mixed(),
         "images": models.images(),
+        "files": models.files(),
         "refusing": models.classifier(models.refusing),
         "failing": models.classifier(models.failing),
     }

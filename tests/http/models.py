@@ -102,6 +102,18 @@ def images() -> Bundle:
     return Bundle(Model(predict), signature=Signature(inputs=(field,), targets=(Field("sum", "int64"),)))
 
 
+def files() -> Bundle:
+    """Files by their content; the size of each comes out."""
+
+    def predict(data: DataSet) -> Predictions:
+        contents = data.features.underlying.column(0).to_pylist()
+        assert all(one is None or isinstance(one, bytes) for one in contents)
+        return Predictions(DataWrapper({"size": [len(one or b"") for one in contents]}))
+
+    field = Field("image", "string", shape=(2, 3, 1))
+    return Bundle(Model(predict), signature=Signature(inputs=(field,), targets=(Field("size", "int64"),)))
+
+
 def refusing(data: DataSet) -> Predictions:
     """Refuses rows with a 13 in them, as models refuse rows."""
     if (data.features.to("numpy").underlying == 13).any():

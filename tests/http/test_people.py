@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 from typing import Any
@@ -143,3 +144,35 @@ def test_metrics(url: str) -> None:
         'mercury_ready{model="paid"} 1.0',
     ):
         assert line in text
+
+
+def in_arrow(table: pa.Table) -> bytes:
+    sink = io.BytesIO()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return sink.getvalue()
+
+
+def test_files_come_as_their_content_and_never_by_a_name_on_the_server(url: str) -> None:
+    content = b"\x89PNG" * 5
+    text = base64.b64encode(content).decode()
+    assert predict(url, "files", [{"image": text}]).json == {"predictions": [{"prediction": 20}]}
+    assert predict(url, "files", f"image\n{text}\n".encode(), "text/csv").body.split() == [b'"prediction"', b"20"]
+    tables = [pa.table({"image": pa.array([content], kind)}) for kind in (pa.binary(), pa.large_binary())]
+    texts = pa.array([text])
+    laid_out = (texts, texts.cast(pa.large_string()), texts.cast(pa.string_view()), texts.dictionary_encode())
+    tables += [pa.table({"image": column}) for column in laid_out]
+    for table in tables:
+        answer = predict(url, "files", in_arrow(table), STREAM, Accept="application/json")
+        assert answer.json == {"predictions": [{"prediction": 20}]}, table.schema
+    name = __file__
+    tensor = {"name": "image", "shape": [1], "datatype": "BYTES", "data": [name]}
+    refused = [
+        predict(url, "files", [{"image": name}]),
+        predict(url, "files", f"image\n{name}\n".encode(), "text/csv"),
+        predict(url, "files", in_arrow(pa.table({"image": pa.array([name]).dictionary_encode()})), STREAM),
+        ask(url, "/v2/models/files/infer", {"inputs": [tensor]}),
+    ]
+    assert [answer.status for answer in refused] == [400] * 4
+    assert {"no base64" in answer.error for answer in refused} == {True}
+    assert predict(url, "files", [{"image": 5}]).status == 400

@@ -214,7 +214,7 @@ def _texts(tensor: Tensor, field: Field) -> list[Any]:
 
 
 def _array_column(tensor: Tensor, field: Field) -> Any:
-    """A column of arrays, as of images; or of the names or the content of files, where it is of BYTES."""
+    """A column of arrays, as of images; or of the content of files, where it is of BYTES."""
     import pyarrow as pa
 
     if tensor.datatype == BYTES and tensor.shape[1:] in ((), (1,)):
@@ -237,8 +237,10 @@ def _parsed(column: pa.ChunkedArray, field: Field) -> pa.ChunkedArray | None:
     """Text as what the model was trained on, where that is written as text; None where nothing is to be done."""
     import pyarrow as pa
 
+    if field.shape:
+        return _contents(column, field)
     kind = type_of(field.type)
-    if field.shape or kind is None or not pa.types.is_string(column.type):
+    if kind is None or not pa.types.is_string(column.type):
         return None
     if not (pa.types.is_temporal(kind) or pa.types.is_decimal(kind)):
         return None
@@ -246,3 +248,27 @@ def _parsed(column: pa.ChunkedArray, field: Field) -> pa.ChunkedArray | None:
         return column.cast(kind)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise RequestError(f"A text of {field.name!r} is no {field.type}: {str(error).splitlines()[0]}.") from error
+
+
+def _contents(column: pa.ChunkedArray, field: Field) -> pa.ChunkedArray | None:
+    """The content of files that came as text; never names of files, which would be those of the server.
+
+    Raises:
+        RequestError: A text that is no base64, or a column that holds neither arrays nor contents.
+    """
+    import base64
+
+    import pyarrow as pa
+
+    kinds = pa.types
+    kind = column.type
+    if kinds.is_binary(kind) or kinds.is_large_binary(kind) or kinds.is_null(kind) or hasattr(kind, "shape"):
+        return None
+    texts = column.to_pylist()
+    if not all(text is None or isinstance(text, str) for text in texts):
+        raise RequestError(f"The column {field.name!r} is of type {kind}: expected arrays, or the content of files.")
+    try:
+        contents = [None if text is None else base64.b64decode(text, validate=True) for text in texts]
+    except ValueError as error:
+        raise RequestError(f"A text of {field.name!r} is no base64: expected the content of one file a row.") from error
+    return pa.chunked_array([pa.array(contents, pa.binary())])
