@@ -6,6 +6,8 @@ without the code under test, and runs pytest; see ``docs/testing-plugins.md``.
 
 from __future__ import annotations
 
+import sys
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from mercury_core.testing.stores import StoreSuite as StoreSuite
@@ -21,8 +23,10 @@ def __getattr__(name: str) -> object:
         import pytest
     except ImportError as error:
         raise ImportError("The suites need pytest: pip install 'mercury-ml-core[testing]'") from error
-    parts = ("reading", "writing", "abilities", "copying", "parts", "setup")
-    pytest.register_assert_rewrite(f"{__name__}.suite", *(f"{__name__}.stores_{part}" for part in parts))
+    parts = ("reading", "writing", "abilities", "copying", "many", "parts", "setup")
+    modules = (f"{__name__}.suite", *(f"{__name__}.stores_{part}" for part in parts))
+    # Of one that a test imported by itself pytest would warn that it comes too late.
+    pytest.register_assert_rewrite(*(module for module in modules if module not in sys.modules))
     from mercury_core.testing.stores import StoreSuite
 
     return StoreSuite
