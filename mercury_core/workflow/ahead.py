@@ -8,6 +8,7 @@ dropped.
 from __future__ import annotations
 
 from concurrent.futures import Future
+from contextlib import suppress
 from threading import Thread
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 # In bytes. A small file is read before a thread has begun; a large one should not keep faults from being shown.
 _SIZES = range(1 << 20, 256 << 20)
 _OWN = "mercury-ml-core"
+_WAKE_SECONDS = 0.1
 
 
 def read(step: Step, stores: Stores | None = None) -> DataBunch:
@@ -61,7 +63,7 @@ class ReadAhead:
         for place, (begun, future) in enumerate(self._begun):
             if begun == step:
                 del self._begun[place]
-                return future.result()
+                return _result(future)
         return read(step, stores)
 
     def drop(self) -> None:
@@ -69,6 +71,17 @@ class ReadAhead:
         for _, future in self._begun:
             future.exception()
         self._begun.clear()
+
+
+def _result(future: Future[DataBunch]) -> DataBunch:
+    """The result, as soon as it is there.
+
+    Python handles a signal in the main thread, which must be awake for it: some systems wake another thread.
+    """
+    while not future.done():
+        with suppress(TimeoutError):
+            future.exception(_WAKE_SECONDS)
+    return future.result()
 
 
 def _fill(future: Future[DataBunch], step: Step) -> None:
