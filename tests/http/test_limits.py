@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 from mercury_http.people import KINDS
 from mercury_http.server import serve
+from mercury_http.settings import Settings
 
 from tests.http import models
 from tests.http.conftest import ask
@@ -227,3 +228,7 @@ def test_random_rows_are_answered_or_refused(url: str, rows: Any, model: str) ->
 def test_random_files_are_answered_or_refused(url: str, content: bytes, kind: str) -> None:
     answer = ask(url, "/predict/mixed", content, headers={"Content-Type": kind})
     assert answer.status == 200 or (400 <= answer.status < 500 and answer.error), answer.body
+
+
+def test_the_token_does_not_show() -> None:
+    assert "s3cret-t0ken" not in repr(Settings(token="s3cret-t0ken"))

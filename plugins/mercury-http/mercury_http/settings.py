@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Settings:
         stop_timeout: Seconds that requests under way get to be answered when the server is stopped.
     """
 
-    token: str | None = None
+    token: str | None = field(default=None, repr=False)
     batch_rows: int = 8192
     batch_seconds: float = 0.05
     most_waiting: int = 2048
