@@ -106,7 +106,7 @@ def test_an_absolute_path_needs_no_directory(tmp_path: Path) -> None:
 def test_a_log_that_cannot_be_written_is_named(tmp_path: Path, filename: str) -> None:
     (tmp_path / "taken").write_text("a file, where a directory is to be")
     (tmp_path / "folder").mkdir()
-    with pytest.raises(FitError, match=r"the file .*(taken|folder) of a callback cannot be used"):
+    with pytest.raises(FitError, match=r"the file .*(taken|folder) that training needs cannot be used"):
         trained([{"use": "CSVLogger", "filename": filename}], tmp_path)
 
 

@@ -198,7 +198,7 @@ def is_finite(value: Any) -> bool:
 
 
 def unusable_file(what: str, error: OSError) -> FitError:
-    """The error for a file that a callback can not write or read, as in a directory that is read-only."""
+    """The error for a file that training cannot write or read, mostly one of a callback in a read-only directory."""
     where = f"the file {error.filename}" if error.filename else "a file"
-    why = f"{where} of a callback cannot be used: {error.strerror or error}"
+    why = f"{where} that training needs cannot be used: {error.strerror or error}"
     return FitError(what, why, "Choose another place for it, or make room there.")
