@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from mercury_core.workflow.check import CheckedWorkflow
     from mercury_core.workflow.config import Step, Workflow
+    from mercury_core.workflow.keeping import Keeper
 
 
 class WorkflowRun:
@@ -96,13 +97,32 @@ class WorkflowRun:
 
     def _steps(self, workflow: Workflow, journal: Journal, watchers: Watchers, secrets: frozenset[str]) -> None:
         from mercury_core.storage import Stores
+        from mercury_core.workflow.keeping import Keeper
         from mercury_core.workflow.steps import State
 
         same = workflow.stores == self._checked.workflow.stores
         stores = self._checked.stores if same else Stores(workflow.stores)
-        state = State(self._record.run, workflow.steps, watchers, self._checked.ahead, stores)
+        keeper = Keeper(self._record.directory, self._record.run, workflow.steps)
+        state = State(self._record.run, workflow.steps, watchers, self._checked.ahead, stores, keeper)
         for step in workflow.steps:
-            self._step(step, state, journal, watchers, secrets)
+            try:
+                self._step(step, state, journal, watchers, secrets)
+            except BaseException as error:
+                self._keep(keeper, journal, step, error, secrets)
+                raise
+
+    def _keep(
+        self, keeper: Keeper, journal: Journal, failed: Step, error: BaseException, secrets: frozenset[str]
+    ) -> None:
+        """Keep the models that were fitted and not saved: the step that failed may be mended without fitting again."""
+        from mercury_core.workflow.steps import proof_of
+
+        with noting_warnings(lambda warning: self._warned(failed, warning, journal, secrets)):
+            for step, path in keeper.keep():
+                kept = {"step": step.name, "kind": "model", "path": str(path), **proof_of(path)}
+                self._record = replace(self._record, artifacts=(*self._record.artifacts, kept))
+                journal.event("model_kept", step=step.name, path=str(path))
+                error.add_note(f"The model that was fitted is kept in {path}: a workflow may load it in place of fit.")
 
     def _step(self, step: Step, state: Any, journal: Journal, watchers: Watchers, secrets: frozenset[str]) -> None:
         run = self._record.run
@@ -113,13 +133,8 @@ class WorkflowRun:
         before = self._record.steps
         began = time.perf_counter()
 
-        def warned(warning: dict[str, Any]) -> None:
-            warning = {"step": step.name, **warning, "message": masked(warning["message"], secrets)}
-            journal.event("warning", **warning)
-            self._record = replace(self._record, warnings=(*self._record.warnings, warning))
-
         try:
-            with noting_warnings(warned):
+            with noting_warnings(lambda warning: self._warned(step, warning, journal, secrets)):
                 result = state.do(step)
         except BaseException as error:
             seconds = time.perf_counter() - began
@@ -144,6 +159,11 @@ class WorkflowRun:
         )
         journal.event("step_finished", step=step.name, seconds=seconds, result=result)
         watchers.tell("step_finished", run=run, step=step.name, seconds=seconds, result=result)
+
+    def _warned(self, step: Step, warning: dict[str, Any], journal: Journal, secrets: frozenset[str]) -> None:
+        warning = {"step": step.name, **warning, "message": masked(warning["message"], secrets)}
+        journal.event("warning", **warning)
+        self._record = replace(self._record, warnings=(*self._record.warnings, warning))
 
     def _end(self, journal: Journal, status: str, began: float, cause: BaseException | None = None) -> dict[str, Any]:
         """Write how it ended. Where the disk refuses even that after a failure, the failure stays the news."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 from mercury_core import tasks
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from mercury_core.storage import CopyProgress, CopyReport, Stores
     from mercury_core.workflow.ahead import ReadAhead
     from mercury_core.workflow.config import Step
+    from mercury_core.workflow.keeping import Keeper
     from mercury_core.workflow.watch import Watchers
 
 
@@ -34,15 +36,25 @@ class State:
         watchers: Told of the progress of copies.
         ahead: What is being read by now.
         stores: Where everything is read, loaded and copied.
+        keeper: Told of what was fitted and what was saved.
 
     Attributes:
         metrics: ``{data set: {metric: value}}``, under the model's name first where there are several.
         artifacts: What was written, one mapping each.
     """
 
-    def __init__(self, run: str, steps: Sequence[Step], watchers: Watchers, ahead: ReadAhead, stores: Stores) -> None:
+    def __init__(
+        self,
+        run: str,
+        steps: Sequence[Step],
+        watchers: Watchers,
+        ahead: ReadAhead,
+        stores: Stores,
+        keeper: Keeper,
+    ) -> None:
         self.run = run
         self._stores = stores
+        self._keeper = keeper
         self.metrics: dict[str, Any] = {}
         self.artifacts: list[dict[str, Any]] = []
         self._watchers = watchers
@@ -79,8 +91,10 @@ class State:
         return {"rows": {name: data_set.num_rows for name, data_set in self._bunch.items()}}
 
     def _fit(self, step: Step) -> dict[str, Any]:
+        name, began = step.own or "model", time.perf_counter()
         bundle = tasks.fit_model(_there(self._bunch), str(step.use), **step.params)
-        self._bundles[step.own or "model"] = bundle
+        self._bundles[name] = bundle
+        self._keeper.fitted(name, step, bundle, time.perf_counter() - began)
         told = bundle.model.training if isinstance(bundle.model, Trained) else {}
         return {"model": type(bundle.underlying).__name__, **({"training": dict(told)} if told else {})}
 
@@ -121,7 +135,8 @@ class State:
             description=step.description,
             **step.params,
         )
-        proof = _proof(stored.path)
+        self._keeper.saved(name)
+        proof = proof_of(stored.path)
         self._saved.append((step, str(stored.path), proof))
         self._note(step, {"path": str(stored.path)}, proof)
         return {"path": str(stored.path), "size": proof["size"]}
@@ -152,7 +167,7 @@ class State:
             and (step.inputs is None or save.own in step.inputs or save.name in step.inputs)
         ]
         if not chosen and self._loaded is not None:
-            chosen = [(self._loaded, {} if is_remote(self._loaded) else _proof(to_path(self._loaded)))]
+            chosen = [(self._loaded, {} if is_remote(self._loaded) else proof_of(to_path(self._loaded)))]
         return chosen
 
     def _note(self, step: Step, place: Mapping[str, str], proof: Mapping[str, Any]) -> None:
@@ -177,7 +192,7 @@ def _there(bunch: DataBunch | None) -> DataBunch:
     return bunch
 
 
-def _proof(path: Path) -> dict[str, Any]:
+def proof_of(path: Path) -> dict[str, Any]:
     """Size and SHA-256 of a file; of a directory those of its files too, its own being that of the list of theirs as
     ``sha256sum`` writes it.
     """
