@@ -1,4 +1,4 @@
-"""Run a workflow file: read, transform, fit, evaluate, save, copy.
+"""Run a workflow file: read, transform, fit, evaluate, save, copy; with --serve, then serve the model as it says.
 
 Progress goes to stderr; stdout gets the metrics and where everything is, or with --json one JSON object.
 """
@@ -6,13 +6,14 @@ Progress goes to stderr; stdout gets the metrics and where everything is, or wit
 from __future__ import annotations
 
 from mercury_core.cli import output
+from mercury_core.cli.served import NAME, require_serve, served_by
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
     from typing import Any
 
-    from mercury_core.workflow import RunRecord, WorkflowRun
+    from mercury_core.workflow import CheckedWorkflow, RunRecord, WorkflowRun
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -28,6 +29,9 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--runs", metavar="DIR", default="runs", help="where the run leaves its directory (default: runs)"
     )
+    parser.add_argument(
+        "--serve", action="store_true", help="serve the model that the run saved, until Ctrl-C, as the stage serve says"
+    )
     parser.add_argument("--quiet", "-q", action="store_true", help="show no progress")
     parser.add_argument("--json", action="store_true", help="print one JSON object, also where the run fails")
 
@@ -42,17 +46,55 @@ def execute(args: Namespace) -> int:
 
         with clean_stop(), prints_aside():
             checked = check_workflow(args.file, args.overrides, read_ahead=True)
+            if args.serve:
+                require_serve(checked.workflow, args.file)
             with _watching(quiet=args.quiet) as watcher:
                 run = WorkflowRun(checked, runs=args.runs, listener=watcher)
                 record = run.execute()
     except BaseException as error:  # noqa: BLE001  said, and turned into an exit code
         return _ended(run.record if run is not None else None, error, args)
-    if args.json:
-        output.write_json(outcome(record))
-    else:
-        from mercury_core.cli.summary import show
+    if args.serve:
+        del run  # what it worked on is not to lie beside the model that answers
+        return _served(checked, record, args)
+    _show(record, args)
+    return 0
 
-        show(record)
+
+def _show(record: RunRecord, args: Namespace, **more: Any) -> None:
+    """Print what came out."""
+    if args.json:
+        output.write_json({**outcome(record), **more})
+        return
+    from mercury_core.cli.summary import show
+
+    show(record)
+
+
+def _served(checked: CheckedWorkflow, record: RunRecord, args: Namespace) -> int:
+    """Serve what a run saved, until somebody stops it."""
+    from mercury_core.cli.answering import answer
+    from mercury_core.cli.serve import tell
+
+    if not args.json:
+        _show(record, args)
+    try:
+        workflow, _ = checked.for_run({"id": record.run, "dir": str(record.directory)})
+        served = served_by(workflow, args.file)
+        params = dict(served.params)
+        models = {str(params.pop("name", NAME)): served.uri}
+
+        def started(url: str) -> None:
+            if args.json:
+                _show(record, args, url=url)
+            else:
+                tell(models, url)
+
+        answer(models, str(served.server), served.load, params, started)
+    except BaseException as error:  # noqa: BLE001  said, and turned into an exit code
+        if args.json:
+            output.write_json({**outcome(record), "error": output.sentence(error, debug=False)})
+        output.say(output.sentence(error, debug=args.debug))
+        return output.exit_code(error)
     return 0
 
 

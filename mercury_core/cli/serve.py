@@ -5,22 +5,18 @@ SIGHUP loads the model again, and lets the new one answer without a request bein
 
 from __future__ import annotations
 
-import gc
-from contextlib import contextmanager
-
 from mercury_core.cli import output
+from mercury_core.cli.answering import answer
 from mercury_core.cli.options import add_stores, parsed, stores_of
-from mercury_core.cli.served import what_to_serve
+from mercury_core.cli.served import NAME, what_to_serve
 from mercury_core.cli.trust import add_trust
 from mercury_core.errors import ArgumentsError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
-    from collections.abc import Iterator
+    from collections.abc import Iterable
     from typing import Any
-
-    from mercury_core.contracts import Service
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -35,7 +31,7 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--host", help="the address to listen at (default: of this machine only)")
     parser.add_argument("--port", type=int, help="the port (default: 8080)")
     parser.add_argument("--workers", type=int, help="how many processes answer (default: 1)")
-    parser.add_argument("--name", default="model", help="of the model (default: model)")
+    parser.add_argument("--name", help="of the model (default: what the workflow says, else model)")
     parser.add_argument(
         "--also",
         metavar="NAME=MODEL",
@@ -52,62 +48,24 @@ def arguments(parser: ArgumentParser) -> None:
 
 def execute(args: Namespace) -> int:
     """Serve until somebody stops it."""
-    from mercury_core.serving import serve_model
-    from mercury_core.workflow.watch import clean_stop
-
     served = what_to_serve(args.model)
     server = args.server or served.server or "http"
-    models = _models(args, served.uri, server)
+    params = {**served.params, **_params(args, server)}
+    models = _models(args, served.uri, server, str(params.pop("name", NAME)))
     load = {**served.load}
     given = {"trusted": args.trusted, "trust": args.trust, "stores": stores_of(args.store)}
     load |= {name: value for name, value in given.items() if value}
-    params = {**served.params, **_params(args, server)}
-    started: list[Service] = []
-    with clean_stop(), _reloading(started):
-        started.append(serve_model(models, server, load=load, **params))
-        service = started[0]
-        # What was imported and loaded stays: to look through it for garbage would hold up requests for 40 ms at a time.
-        gc.collect()
-        gc.freeze()
-        try:
-            output.write(f"Serving {', '.join(models)} at {service.url}")
-            service.wait()
-        except KeyboardInterrupt:
-            output.say("Stopping: requests in flight are finished.")
-            service.stop()
+    answer(models, server, load, params, lambda url: tell(models, url))
     return 0
 
 
-@contextmanager
-def _reloading(started: list[Service]) -> Iterator[None]:
-    """Let SIGHUP load the models again, where the system has it, and the server is there and can."""
-    import signal
-    from threading import Thread
-
-    def again() -> None:
-        try:
-            started[0].reload()  # type: ignore[attr-defined]
-        except Exception as error:  # noqa: BLE001  said, and the model that is there goes on
-            output.say(output.sentence(error, debug=False))
-        else:
-            output.say("Loaded again.")
-
-    def hung_up(_number: int, _frame: object) -> None:
-        if started and hasattr(started[0], "reload"):
-            Thread(target=again, daemon=True).start()
-
-    if not hasattr(signal, "SIGHUP"):
-        yield
-        return
-    before = signal.signal(signal.SIGHUP, hung_up)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGHUP, before)
+def tell(models: Iterable[str], url: str) -> None:
+    """Say which models answer, and where."""
+    output.write(f"Serving {', '.join(models)} at {url}")
 
 
-def _models(args: Namespace, uri: str, server: str) -> dict[str, str]:
-    models = {args.name: uri}
+def _models(args: Namespace, uri: str, server: str, name: str) -> dict[str, str]:
+    models = {name: uri}
     for given in args.also:
         name, equals, other = given.partition("=")
         if not equals or not name or not other:
@@ -122,7 +80,8 @@ def _params(args: Namespace, server: str) -> dict[str, Any]:
     import os
 
     params = parsed(args.options, "serve", server)
-    params |= {name: getattr(args, name) for name in ("host", "port", "workers") if getattr(args, name) is not None}
+    given = {name: getattr(args, name) for name in ("name", "host", "port", "workers")}
+    params |= {name: value for name, value in given.items() if value is not None}
     if args.token_env is not None:
         if not os.environ.get(args.token_env):
             raise ArgumentsError("serve", server, [f"The environment variable {args.token_env} is not set."])

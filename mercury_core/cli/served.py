@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from mercury_core.errors import ReadError
+from mercury_core.errors import ReadError, WorkflowFileError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
+    from mercury_core.workflow.config import Workflow
+
+#: What a model is called that nobody gave a name.
+NAME = "model"
 _FILES = (".yaml", ".yml")
 
 
@@ -71,19 +75,40 @@ def _of_run(path: Path) -> str:
 def _of_workflow(path: Path) -> Served:
     from mercury_core.workflow import check_workflow
 
-    workflow = check_workflow(path).workflow
-    if not workflow.serve:
-        raise ReadError(str(path), "it has no stage `serve`", "Add one, as serve: {use: http, port: 8080}.")
-    step = workflow.serve[0]
-    stores = dict(workflow.stores)
-    for load in workflow.of("load"):
-        if step.model in (None, load.own):
-            how = {"trusted": load.trusted, "trust": load.trust, "stores": stores}
-            return Served(load.uri, step.use, step.params, how)
-    saves = [save for save in workflow.of("save") if step.model is None or save.model in (None, step.model)]
-    if not saves:
-        raise ReadError(str(path), "it saves no model that could be served", "Add `save`, or `load: URI`.")
-    if "${" in saves[-1].path:
+    served = served_by(check_workflow(path).workflow, path)
+    if "${" in served.uri:
         todo = "Serve the run instead: mercury-ml serve runs/RUN."
         raise ReadError(str(path), "where its model is saved depends on the run", todo)
-    return Served(saves[-1].path, step.use, step.params, {"stores": stores})
+    return served
+
+
+def served_by(workflow: Workflow, path: str | Path) -> Served:
+    """What a workflow serves: the model that it loads, or saves last.
+
+    Args:
+        workflow: Its steps.
+        path: Of its file, for messages.
+
+    Raises:
+        WorkflowFileError: It has no stage ``serve``.
+    """
+    from mercury_core.workflow.paths import saves_to_serve
+
+    require_serve(workflow, path)
+    step = workflow.serve[0]
+    how: dict[str, Any] = {"trusted": step.trusted, "trust": step.trust, "stores": dict(workflow.stores)}
+    loads = workflow.of("load")
+    if loads:
+        how["trusted"], how["trust"] = (*loads[-1].trusted, *step.trusted), loads[-1].trust or step.trust
+        return Served(loads[-1].uri, step.use, step.params, how)
+    return Served(saves_to_serve(workflow, step)[-1].path, step.use, step.params, how)
+
+
+def require_serve(workflow: Workflow, path: str | Path) -> None:
+    """Refuse a workflow that does not say how it is served.
+
+    Raises:
+        WorkflowFileError: It has no stage ``serve``.
+    """
+    if not workflow.serve:
+        raise WorkflowFileError([f"{path}: There is no stage `serve`: add one, as serve: {{use: http, port: 8080}}."])

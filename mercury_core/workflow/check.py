@@ -16,7 +16,15 @@ from mercury_core.storage.uri import is_remote, scheme_of
 from mercury_core.workflow.ahead import ReadAhead
 from mercury_core.workflow.columns import Columns
 from mercury_core.workflow.config import Step, Workflow, parse
-from mercury_core.workflow.paths import check_source, check_targets, names_of_sources, placed, saves_to_copy, with_paths
+from mercury_core.workflow.paths import (
+    check_source,
+    check_targets,
+    names_of_sources,
+    placed,
+    saves_to_copy,
+    saves_to_serve,
+    with_paths,
+)
 from mercury_core.workflow.reach import check_reach
 from mercury_core.workflow.secrets import secrets_of
 from mercury_core.workflow.source import walk
@@ -66,7 +74,8 @@ class CheckedWorkflow:
         workflow = placed(self.values, parse(self.values, config))
         self.values.raise_faults()
         steps = (_with_paths(self.values, step) for step in workflow.steps)
-        return replace(workflow, steps=tuple(steps)), config
+        serve = (_with_paths(self.values, step) for step in workflow.serve)
+        return replace(workflow, steps=tuple(steps), serve=tuple(serve)), config
 
 
 def check_workflow(
@@ -161,9 +170,10 @@ class _Check:
         for step in self.workflow.steps:
             steps.append(_with_paths(self.values, step))
             getattr(self, f"_{step.verb}")(steps[-1])
-        for step in self.workflow.serve:
+        serve = tuple(_with_paths(self.values, step) for step in self.workflow.serve)
+        for step in serve:
             self._serve(step)
-        self.workflow = replace(self.workflow, steps=tuple(steps))
+        self.workflow = replace(self.workflow, steps=tuple(steps), serve=serve)
         check_targets(self.values, self.workflow)
 
     def _read(self, step: Step) -> None:
@@ -303,6 +313,10 @@ class _Check:
 
     def _serve(self, step: Step) -> None:
         self._model(step)
+        if step.at != self.workflow.serve[0].at:
+            self.values.fault(step.at, "A workflow is served by one step: leave this one out.", key=True)
+        elif self.models and not self.workflow.of("load") and not saves_to_serve(self.workflow, step):
+            self.values.fault(step.at, "There is nothing to serve: add `save`, or `load: URI`.", key=True)
         provider = self._provider("serve", step.use, (*step.at, "use"))
         if provider is not None:
             self._parameters(step, provider)

@@ -29,7 +29,7 @@ _OWN = {
     "evaluate": ("model", "data", "metrics"),
     "save": ("use", "model", "path", "overwrite", "license", "description"),
     "copy": ("model", "from", "to", "overwrite"),
-    "serve": ("use", "model"),
+    "serve": ("use", "model", "trusted", "trust"),
 }
 # What the least step of a verb is like, where that is not its provider.
 _SHAPES = {"read": "source: PATH, …", "load": "uri: URI", "evaluate": "metrics: [KEY, …]", "copy": "to: URI"}
@@ -53,7 +53,7 @@ class Step:
         source: What to read.
         roles: Which columns are what.
         uri: What to load.
-        trusted: Types to trust on loading.
+        trusted: Types to trust on loading, also for a server.
         trust: Whether formats that need pickle may be loaded.
         data: The data sets to evaluate on; None for all but train.
         metrics: Keys, or mappings with ``use`` and parameters.
@@ -208,10 +208,13 @@ class _Shape:
 
     def _load(self, value: Mapping[str, Any], at: At) -> dict[str, Any]:
         uri = self.text(value, at, "uri", needed="the path or the URI of a stored model")
+        return {"uri": uri or "", **self._serve(value, at)}
+
+    def _serve(self, value: Mapping[str, Any], at: At) -> dict[str, Any]:
         trust = value.get("trust", False)
         if not isinstance(trust, bool):
             self.values.fault((*at, "trust"), f"`trust` is true or false; found {_kind(trust)}.")
-        return {"uri": uri or "", "trusted": self.texts(value, at, "trusted") or (), "trust": trust is True}
+        return {"trusted": self.texts(value, at, "trusted") or (), "trust": trust is True}
 
     def _evaluate(self, value: Mapping[str, Any], at: At) -> dict[str, Any]:
         metrics = value.get("metrics")

@@ -136,6 +136,11 @@ def saves_to_copy(workflow: Workflow, step: Step) -> list[Step]:
     return saves
 
 
+def saves_to_serve(workflow: Workflow, step: Step) -> list[Step]:
+    """The steps whose results are the model of a step of serve; the last one is served."""
+    return [save for save in workflow.of("save") if step.model is None or save.model in (None, step.model)]
+
+
 def _targets(workflow: Workflow, step: Step) -> list[Path]:
     """The local paths that a step writes."""
     place = step.path if step.verb == "save" else step.to

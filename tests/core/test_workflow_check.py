@@ -292,6 +292,17 @@ def test_several_models_have_to_be_told_apart() -> None:
     ]
 
 
+def test_one_step_serves_what_is_saved_or_loaded() -> None:
+    serve = f'serve: {{use: "{P}:server", port: 5}}\n'
+    assert check(GOOD + serve).workflow.serve[0].params == {"port": 5}
+    text = GOOD[: GOOD.index("save:")]
+    assert faults(text + serve) == ["w.yaml:8:1: There is nothing to serve: add `save`, or `load: URI`."]
+    assert faults(GOOD + serve.replace("5", "500000")) == ["w.yaml:9:39: There is no port 500000."]
+    twice = f'serve: {{a: {{use: "{P}:server"}}, b: {{use: "{P}:server"}}}}\n'
+    assert faults(GOOD + twice) == ["w.yaml:9:44: A workflow is served by one step: leave this one out."]
+    assert faults(GOOD + serve.replace("port", "trust")) == ["w.yaml:9:40: `trust` is true or false; found 5."]
+
+
 def test_copies_need_something_to_copy_and_a_place_of_its_own() -> None:
     text = GOOD[: GOOD.index("save:")]
     assert faults(text + "copy: {to: there}\n") == ["w.yaml:8:1: There is nothing to copy: add `save`, or `load: URI`."]

@@ -165,3 +165,13 @@ class MeanFormat:
 
 
 mean_format = MeanFormat()
+
+
+class Server:
+    def __call__(self, bundle: Any, *, port: int = 8080) -> Any: ...
+
+    def check_params(self, params: dict[str, Any]) -> list[Fault]:
+        return [Fault(("port",), f"There is no port {params['port']}.")] if params.get("port", 0) > 65535 else []
+
+
+server = Server()

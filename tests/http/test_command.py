@@ -144,6 +144,7 @@ def test_a_token_and_several_models(stored: str, tmp_path: Path) -> None:
         (["{stored}", "--also", "model=b"], "two models of the name"),
         (["{stored}", "--token-env", "NO_SUCH_VARIABLE"], "NO_SUCH_VARIABLE is not set"),
         (["{stored}", "most_rows=0"], "at least 1"),
+        (["{stored}", "--name", "a/b"], "has a '/'"),
     ],
 )
 def test_what_is_wrong_is_said(stored: str, words: list[str], expected: str, capfd: Any) -> None:
@@ -164,13 +165,15 @@ def test_a_run_and_a_workflow_file_say_what_is_served(stored: str, tmp_path: Pat
     file = tmp_path / "workflow.yaml"
     begun = f"load: {{uri: {stored}, trusted: ['{FORMAT}']}}\n"
     file.write_text(begun)
-    with pytest.raises(ReadError, match="no stage `serve`"):
+    with pytest.raises(WorkflowFileError, match="no stage `serve`"):
         what_to_serve(str(file))
     file.write_text(begun + "serve: {use: http, most_rows: 7}\n")
     served = what_to_serve(str(file))
     assert (served.uri, served.server, served.params) == (stored, "http", {"most_rows": 7})
     with serve_model(served.uri, load=served.load, port=0, **served.params) as service:  # type: ignore[attr-defined]
         assert ask(service.url, "/v2/models/model/infer", ROW).status == 200
+    file.write_text(f"load: {stored}\nserve: {{use: http, trusted: '{FORMAT}', trust: true}}\n")
+    assert what_to_serve(str(file)).load == {"trusted": (FORMAT,), "trust": True, "stores": {}}
     file.write_text(begun + "serve: {use: http, most_row: 7}\n")
     with pytest.raises(WorkflowFileError, match="most_rows"):
         what_to_serve(str(file))

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import signal
+import threading
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
+from mercury_http.memory import memory_of
 from mercury_http.workers import WorkerError
 
-from mercury_core import serve_model
+from mercury_core import DataWrapper, serve_model
 from mercury_core.errors import ArgumentsError
 from tests.http import models
 from tests.http.conftest import ask
@@ -95,6 +99,80 @@ def ask_or_nothing(url: str) -> int | None:
         return ask(url, "/v2/health/live").status
     except OSError:
         return None
+
+
+class Asking:
+    """Threads that ask one row after another, and look at every answer.
+
+    Attributes:
+        answered: How many answers were right.
+        closed: How many connections were closed in place of an answer.
+        wrong: Answers of another kind.
+    """
+
+    def __init__(self, url: str, count: int) -> None:
+        self.answered, self.closed, self.wrong = 0, 0, []  # type: ignore[var-annotated]
+        self._stop, self._lock = threading.Event(), threading.Lock()
+        self._threads = [threading.Thread(target=self._ask, args=(url, place)) for place in range(count)]
+
+    def _ask(self, url: str, place: int) -> None:
+        row = [float(place), 1.0, 2.0]
+        expected = models.classifier().predict(DataWrapper(np.array([row]), models.NUMBERS)).scores
+        assert expected is not None
+        request = {**ROW, "inputs": [{**ROW["inputs"][0], "data": row}]}
+        while not self._stop.is_set():
+            try:
+                answer = ask(url, "/v2/models/model/infer", request)
+            except (OSError, http.client.HTTPException):
+                with self._lock:
+                    self.closed += 1
+                continue
+            right = answer.status == 200 and answer.json["outputs"][1]["data"] == expected.underlying.ravel().tolist()
+            with self._lock:
+                self.answered += right
+                if not right:
+                    self.wrong.append(answer.body)
+
+    def __enter__(self) -> Asking:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+
+def test_workers_that_are_killed_under_load_cost_their_own_connections_only(path: Path) -> None:
+    store(path, "slow", "run-1")
+    with serve_model(str(path), load=LOAD, port=0, workers=2) as service:  # type: ignore[attr-defined]
+        with Asking(service.url, 6) as asking:
+            for number in range(4):
+                victim = service.pids[number % 2]
+                os.kill(victim, signal.SIGKILL)
+                while victim in service.pids or service.workers[number % 2].started():
+                    assert not asking.wrong
+        assert not asking.wrong
+        assert asking.answered > 6
+        assert 0 < asking.closed < asking.answered
+        store(path, "process_id", "run-2")
+        service.reload()
+        assert all_of(service.url, 2) == set(map(str, service.pids))
+
+
+def test_one_that_leaks_is_replaced_and_no_request_is_lost(path: Path) -> None:
+    store(path, "leaking", "run-1")
+    with serve_model(str(path), load=LOAD, port=0, worker_memory=300 << 20) as service:  # type: ignore[attr-defined]
+        (first,) = service.pids
+        seen = {who(service.url)}
+        while service.pids == [first]:
+            seen.add(who(service.url))
+        while memory_of(first):
+            seen.add(who(service.url))
+        assert seen == {str(first), str(service.pids[0])}
+    with pytest.raises(WorkerError, match=r"holds \d+ MiB of memory once its models are loaded"):
+        serve_model(str(path), load=LOAD, port=0, worker_memory=1)
 
 
 def test_what_workers_cannot_do(path: Path) -> None:
