@@ -300,7 +300,7 @@ def test_one_step_serves_what_is_saved_or_loaded() -> None:
     assert faults(GOOD + serve.replace("5", "500000")) == ["w.yaml:9:39: There is no port 500000."]
     twice = f'serve: {{a: {{use: "{P}:server"}}, b: {{use: "{P}:server"}}}}\n'
     assert faults(GOOD + twice) == ["w.yaml:9:44: A workflow is served by one step: leave this one out."]
-    assert faults(GOOD + serve.replace("port", "trust")) == ["w.yaml:9:40: `trust` is true or false; found 5."]
+    assert faults(GOOD + serve.replace("port", "trust")) == ["w.yaml:9:46: `trust` is true or false; found 5."]
 
 
 def test_copies_need_something_to_copy_and_a_place_of_its_own() -> None:
