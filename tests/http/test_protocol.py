@@ -217,6 +217,7 @@ def test_images_are_one_tensor(url: str) -> None:
 
 # --- what is refused ---
 
+BC = [tensor(name, "FP64", [1.0]) for name in "bc"]
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "missing input": ({"inputs": [tensor("a", "FP64", [1.0])]}, "'b', 'c' are missing"),
     "no input": ({"inputs": []}, "missing"),
@@ -238,7 +239,8 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "huge": ({"inputs": [{**ROW, "shape": [2**62, 2**62]}]}, "3 values"),
     "other width": ({"inputs": [{**ROW, "shape": [3, 1]}]}, "expected [rows, 3]"),
     "one dimension": ({"inputs": [{**ROW, "shape": [3]}]}, "expected [rows, 3]"),
-    "no dimension": ({"inputs": [tensor(name, "FP64", [1.0], []) for name in "abc"]}, "expected [rows]"),
+    "no dimension": ({"inputs": [tensor(name, "FP64", [1.0], []) for name in "abc"]}, "the shape []"),
+    "no dimension of one": ({"inputs": [tensor("a", "FP64", [1.0], []), *BC]}, "the shape []"),
     "other nesting": ({"inputs": [{**ROW, "data": [[1], [2], [3]]}]}, "rows of 1"),
     "uneven nesting": ({"inputs": [{**ROW, "shape": [2, 3], "data": [[1, 2, 3], [4, 5]]}]}, "unevenly"),
     "mixed nesting": ({"inputs": [{**ROW, "shape": [2, 3], "data": [[1, 2, 3], 4]}]}, "unevenly"),
@@ -277,6 +279,14 @@ def test_what_is_no_request_is_refused(url: str, body: bytes) -> None:
     answer = ask(url, f"{PAID}/infer", body, method="POST")
     assert answer.status == 400
     assert "The body is no" in answer.error
+
+
+def test_a_number_that_no_float_holds_is_refused(url: str) -> None:
+    for data in ("[1e999]", "[[1, -1e999]]", "[9" + "9" * 400 + ".0]"):
+        body = b'{"inputs":[{"name":"features","shape":[1,3],"datatype":"FP64","data":%b}]}' % data.encode()
+        answer = ask(url, f"{PAID}/infer", body)
+        assert (answer.status, answer.error) == (400, "A value of 'features' is too large for a number.")
+        assert ask(url, "/predict/paid", b'[{"a": %b, "b": 1, "c": 2}]' % data.encode()).status == 400
 
 
 @pytest.mark.parametrize(

@@ -116,7 +116,10 @@ class Inputs:
                 f"The input{'s' * (len(missing) > 1)} {', '.join(map(repr, missing[:10]))} "
                 f"{'are' if len(missing) > 1 else 'is'} missing: expected one tensor a column{other}."
             )
-        rows = {tensor.shape[0] if tensor.shape else -1 for tensor in tensors}
+        for tensor in tensors:
+            if not tensor.shape:
+                raise RequestError(f"The input {tensor.name!r} has the shape []: expected [rows, …].")
+        rows = {tensor.shape[0] for tensor in tensors}
         if len(rows) > 1:
             raise RequestError(f"The inputs have different numbers of rows: {', '.join(map(str, sorted(rows)))}.")
         return Rows.of(self._arrow({name: self._column(named[name], self.fields[name]) for name in self.fields}))

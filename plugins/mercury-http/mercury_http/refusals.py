@@ -31,8 +31,8 @@ def unknown(what: str, name: str, known: Iterable[str], status: int = 400) -> Re
         "There is no input 'agee'; there are: 'age', 'sex'. Did you mean 'age'?"
     """
     known = list(known)
-    there = f"there are: {', '.join(map(repr, known[:20]))}{', …' * (len(known) > 20)}" if known else "there is none"
-    return RequestError(f"There is no {what} {name[:200]!r}; {there}.{did_you_mean(name[:200], known)}", status)
+    there = f"; there are: {', '.join(map(repr, known[:20]))}{', …' * (len(known) > 20)}" if known else ""
+    return RequestError(f"There is no {what} {name[:200]!r}{there}.{did_you_mean(name[:200], known)}", status)
 
 
 def busy(why: str, seconds: int = 1) -> RequestError:

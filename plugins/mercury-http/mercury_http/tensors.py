@@ -149,7 +149,7 @@ def _by_hand(name: str, kind: type, depth: int, text: memoryview) -> list[Any]:
         raise RequestError(f"The data of {name!r} is nested {depth} deep: expected at most {MOST_DIMENSIONS}.")
     try:
         return [look(value, 1) for value in _ANY.decode(text)]
-    except OverflowError as error:
+    except (OverflowError, msgspec.ValidationError) as error:  # 1e999 is JSON, and no number here
         raise RequestError(f"A value of {name!r} is too large for a number.") from error
 
 
