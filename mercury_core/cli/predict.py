@@ -33,7 +33,15 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--batch-rows", metavar="N", type=int, default=None, help="rows that are held at a time (default: 65536)"
     )
-    parser.add_argument("--reader", metavar="KEY", help="the reader of the source (default: by its ending)")
+    parser.add_argument(
+        "--reader", metavar="KEY", help="the reader of the source (default: by its ending, or as the model says)"
+    )
+    parser.add_argument(
+        "--index",
+        metavar="COLUMN",
+        action="append",
+        help="a column to write beside the predictions, and again for more; '' for none (default: as in training)",
+    )
     add_trust(parser)
     add_stores(parser)
 
@@ -49,6 +57,7 @@ def execute(args: Namespace) -> int:
         args.source,
         args.to,
         reader=args.reader,
+        index=None if args.index is None else [name for name in args.index if name],
         trusted=args.trusted,
         trust=args.trust,
         stores=stores,

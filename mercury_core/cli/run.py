@@ -104,6 +104,8 @@ def _ended(record: RunRecord | None, error: BaseException, args: Namespace) -> i
         output.write_json(outcome(record, error))
     output.say(sentence(record, error, debug=args.debug))
     if record is not None and record.directory.exists():
+        for path in (each["path"] for each in record.artifacts if each["step"].split(".")[0] == "fit"):
+            output.say(f"The model that was fitted is kept: `load: {path}` in place of `fit` goes on from there.")
         output.say(f"The run is recorded in {output.short(record.directory)}.")
     return output.exit_code(error)
 

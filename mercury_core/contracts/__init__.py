@@ -221,6 +221,16 @@ class Shaped(Protocol):
 
 
 @runtime_checkable
+class Sourced(Protocol):
+    """A model whose rows no table file holds, as those of a directory of images: predictions need not be told how."""
+
+    @property
+    def reader(self) -> str | None:
+        """The key of the reader of such a source, which has no ending that would tell one; None where there is none."""
+        ...
+
+
+@runtime_checkable
 class Trained(Protocol):
     """A model that tells how its training went: the record of the run keeps it."""
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import chain
 
 from mercury_core import tasks
+from mercury_core.contracts import Sourced
 from mercury_core.data.in_order import in_order
 from mercury_core.data.prediction_table import prediction_table
-from mercury_core.errors import ObjectChangedError, PredictError
+from mercury_core.errors import MissingColumnsError, ObjectChangedError, PredictError, ReadError
 from mercury_core.predicting.state import State, identity_of_source, key_of
 from mercury_core.predicting.targets import opener
 from mercury_core.reading import read_batches
@@ -17,7 +18,7 @@ from mercury_core.storage import Stores
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Generator, Iterator, Mapping
+    from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
     from pathlib import Path
     from typing import Any
 
@@ -53,6 +54,7 @@ def predict_to_file(
     target: str | Path,
     *,
     reader: str | Callable[..., Any] | None = None,
+    index: Sequence[str] | None = None,
     trusted: Collection[str] = (),
     trust: bool = False,
     stores: Mapping[str, Mapping[str, Any]] | Stores | None = None,
@@ -72,7 +74,10 @@ def predict_to_file(
         target: The file to write, a path or a URI, replaced where it exists: ``.parquet``, ``.csv``, ``.json`` (one
             array of objects) or ``.jsonl`` (one object a line). Or a directory, which ends in ``/``: it holds a file a
             part, and ``predictions.json``, which names them and is written last.
-        reader: A key, a reference or a callable; by default what the ending of the source says.
+        reader: A key, a reference or a callable; by default what the ending of the source says, or what the model does,
+            where it is a `Sourced` one.
+        index: The columns that stand beside the predictions; by default those of training; none, where it is
+            empty.
         trusted: Types, by full name, to trust beyond the lists of the plugins.
         trust: Whether formats that need pickle may be loaded, which run whatever code the model brings.
         stores: Parameters of stores, by scheme or beginning of URIs; see `mercury_core.storage.Stores`.
@@ -85,7 +90,7 @@ def predict_to_file(
 
     Raises:
         UnknownEndingError: A target of another ending.
-        MissingColumnsError: The source lacks columns that the model needs.
+        MissingColumnsError: The source lacks columns that the model needs, or those of `index`.
         ObjectChangedError: The source was changed while it was read.
         PredictError: No job, or no row at a time.
         StoreAccessError: The target cannot be written.
@@ -98,8 +103,10 @@ def predict_to_file(
     bundle = tasks.load_model(model, trusted=trusted, trust=trust, stores=stores)
     signature = bundle.signature
     roles: dict[str, Any] = {"features": signature.input_names or "*"}
-    if signature.index:
-        roles["index"] = list(signature.index)
+    beside = list(signature.index if index is None else index)
+    if beside:
+        roles["index"] = beside
+    reader = reader or _reader_of(bundle, source)
     identity = identity_of_source(str(source), stores)
     state = State(_key(bundle, identity, reader, roles, batch_rows, params))
     with closing(state):
@@ -107,7 +114,7 @@ def predict_to_file(
         batches = read_batches(
             source, rows=batch_rows, reader=reader, roles=roles, stores=stores, skip=resumed, **params
         )
-        with closing(batches), closing(_parts(bundle, batches, jobs)) as new:
+        with _telling(beside), closing(batches), closing(_parts(bundle, batches, jobs)) as new:
             parts = chain(map(state.part, range(done)), _keeping(new, state, is_first=not done))
             first = next(parts)  # what cannot be read or predicted at all leaves nothing behind
             with opened() as write:
@@ -121,6 +128,31 @@ def predict_to_file(
                     raise ObjectChangedError(str(source))
         state.remove()
     return Written(rows, tuple(schema.names), resumed)
+
+
+def _reader_of(bundle: Bundle, source: str | Path) -> str | None:
+    """The reader that the model names, where the ending of the source names none."""
+    from mercury_core.endings import reader_for
+
+    named = bundle.model.reader if isinstance(bundle.model, Sourced) else None
+    if named is not None:
+        try:
+            reader_for(source)
+        except ReadError:
+            return named
+    return None
+
+
+@contextmanager
+def _telling(index: Sequence[str]) -> Iterator[None]:
+    """Let the error of a source that lacks nothing but its index say what the index is for."""
+    try:
+        yield
+    except MissingColumnsError as error:
+        if set(error.missing) <= set(index):
+            todo = "Add it, or name other columns with --index (in Python index), or with an empty one none."
+            error.args = (f"{error} By the index of training each row is known in what is written. {todo}",)
+        raise
 
 
 def _key(

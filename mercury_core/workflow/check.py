@@ -227,6 +227,9 @@ class _Check:
         on_bunch = works_on_bunch(provider)
         is_function = not isinstance(provider, type) and not hasattr(provider, "fit") and not hasattr(provider, "apply")
         sound = self._parameters(step, provider)
+        if self.workflow.of("load") and not on_bunch:
+            todo = "Leave this one out, or fit a model in place of `load`."
+            self.values.fault(step.at, f"A stored model brings the transforms of its training. {todo}", key=True)
         if on_bunch:
             self.columns.rearrange(step, provider)
         elif step.inputs is not None:

@@ -20,6 +20,7 @@ from mercury_core.errors import (
     MissingColumnsError,
     ObjectNotFoundError,
     PredictError,
+    ReadError,
     StoreAccessError,
     UnknownEndingError,
 )
@@ -124,6 +125,29 @@ def test_missing_columns_are_named_and_nothing_is_written(model: str, tmp_path: 
     with pytest.raises(MissingColumnsError, match=r"rows\.csv lacks the column 'b'; it has: id, a, bb\. Did you mean"):
         predict_to_file(model, tmp_path / "rows.csv", tmp_path / "p.csv")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["rows.csv"]
+
+
+def test_a_source_without_the_index_of_training(model: str, tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("a,b,name\n1.0,2.0,x\n")
+    with pytest.raises(MissingColumnsError, match=r"lacks the column 'id'; it has: .*\. By the index of training each"):
+        predict_to_file(model, tmp_path / "rows.csv", tmp_path / "p.csv")
+    assert predict_to_file(model, tmp_path / "rows.csv", tmp_path / "p.csv", index=["name"]).column_names[0] == "name"
+    assert predict_to_file(model, tmp_path / "rows.csv", tmp_path / "p.csv", index=[]).column_names == (
+        *("prediction", "score_no", "score_yes"),
+    )
+
+
+def test_a_model_names_the_reader_of_a_source_without_an_ending(
+    model: str, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = source.rename(tmp_path / "rows")
+    with pytest.raises(ReadError, match=r"has no ending to tell the format\. Say which reader to use"):
+        predict_to_file(model, plain, tmp_path / "p.parquet")
+    monkeypatch.setattr(Threshold, "reader", "csv", raising=False)
+    predict_to_file(model, plain, tmp_path / "p.parquet")
+    assert pq.read_table(tmp_path / "p.parquet").to_pydict() == EXPECTED
+    monkeypatch.setattr(Threshold, "reader", "none.such")
+    predict_to_file(model, plain.rename(source), tmp_path / "p.parquet")
 
 
 def test_an_unknown_ending_is_refused_before_any_work(tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from mercury_core.errors import StepFailedError
+from mercury_core.cli import main
+from mercury_core.errors import StepFailedError, WorkflowFileError
 from mercury_core.tasks import load_model
 from mercury_core.workflow import RunRecord, WorkflowRun, check_workflow, keeping, run_workflow
 
@@ -81,6 +82,22 @@ def test_what_is_kept_is_loaded_and_goes_on_without_its_training() -> None:
     Path("w.yaml").write_text("\n".join(again))
     assert run_workflow("w.yaml").metrics == {"test": {f"{P}:gap": 1.5}}
     assert load_model("m", trusted=TRUSTED).metrics == {"test": {f"{P}:gap": 1.5}}
+
+
+def test_the_command_says_where_it_is_kept(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("w.yaml").write_text(f'{BEGINNING}{FIT}evaluate: {{metrics: ["{__name__}:broken"]}}\n{SAVE}')
+    assert main(["run", "w.yaml", "--quiet"]) == 1
+    (kept,) = Path.cwd().glob("runs/*/models/model")
+    assert f"kept: `load: {kept}` in place of `fit` goes on from there.\n" in capsys.readouterr().err
+
+
+def test_a_fitted_transform_beside_a_stored_model_is_a_fault() -> None:
+    Path("m").mkdir()
+    Path("w.yaml").write_text(f'{BEGINNING}load: m\nevaluate: {{metrics: ["{P}:gap"]}}\n')
+    with pytest.raises(WorkflowFileError) as caught:
+        check_workflow("w.yaml")
+    todo = "Leave this one out, or fit a model in place of `load`."
+    assert caught.value.faults == (f"w.yaml:2:72: A stored model brings the transforms of its training. {todo}",)
 
 
 def test_every_model_that_is_not_saved_yet_is_kept_and_no_other() -> None:

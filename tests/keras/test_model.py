@@ -12,7 +12,7 @@ from mercury_keras import outputs
 from mercury_keras.model import KerasModel
 from mercury_keras.specs import ImageSpec, InputSpec, ModelSpec, OutputSpec
 
-from mercury_core.contracts import Model, Shaped, Trained
+from mercury_core.contracts import Model, Shaped, Sourced, Trained
 from mercury_core.data import DataSet
 from mercury_core.errors import MissingColumnsError, PredictError
 from tests.keras import models
@@ -249,3 +249,12 @@ def test_a_model_of_images_tells_their_shape_so_that_golden_rows_hold_the_images
     model = KerasModel(object(), ModelSpec(inputs, (OutputSpec("out", "regression", ("y",)),)), lambda x: x)
     assert isinstance(model, Shaped)
     assert model.input_shapes == {"photo": (8, 6, 1)}
+
+
+def test_a_model_of_images_alone_names_their_reader() -> None:
+    image = InputSpec("image", ("image",), ImageSpec(8, 6))
+    output = (OutputSpec("out", "regression", ("y",)),)
+    assert isinstance(KerasModel(object(), ModelSpec((image,), output)), Sourced)
+    assert KerasModel(object(), ModelSpec((image,), output)).reader == "keras.images"
+    for others in ((InputSpec("table", ("a",)), image), (InputSpec("table", ("a",)),)):
+        assert KerasModel(object(), ModelSpec(others, output)).reader is None

@@ -58,6 +58,14 @@ class KerasModel:
         """The shape of an image, by its column: see `mercury_core.contracts.Shaped`."""
         return {one.columns[0]: one.image.shape for one in self.spec.inputs if one.image is not None}
 
+    @property
+    def reader(self) -> str | None:
+        """The reader of a directory of images, where they are all that the model takes: see `contracts.Sourced`."""
+        from mercury_keras.images.listing import IMAGE
+
+        taken = [(one.image is not None, one.columns) for one in self.spec.inputs]
+        return "keras.images" if taken == [(True, (IMAGE,))] else None
+
     def predict(self, data_set: DataSet) -> Predictions:
         """Predict every row, in batches: memory is bounded by one batch and by what is predicted.
 
