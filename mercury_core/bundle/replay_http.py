@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import json
 import math
+from http.client import NOT_FOUND
 from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError, URLError
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 from urllib.request import Request, urlopen
 
 from mercury_core.errors import PredictError, UriError
@@ -33,7 +34,8 @@ def replayed_by(url: str, golden: Golden, token: str = "") -> dict[str, list[Any
     """Let a server predict golden rows.
 
     Args:
-        url: Of the server, whose model is called ``model``; or of one model, ``…/v2/models/NAME``.
+        url: Of the server, if it has one model; or of one model, ``…/v2/models/NAME``. A server that does not tell its
+            models (by Triton's index of its repository, as this project's does) has one called ``model``.
         golden: The rows, and the predictions that are expected.
         token: A bearer token, where the server asks for one.
 
@@ -44,8 +46,8 @@ def replayed_by(url: str, golden: Golden, token: str = "") -> dict[str, list[Any
         UriError: It is no URL of a server.
         PredictError: The server does not answer, or refuses the rows.
     """
-    place = _model_url(url)
-    told = _asked(place, token)
+    place, todo = _model_url(url, token)
+    told = _asked(place, token, todo=todo)
     datatypes = {one["name"]: one["datatype"] for one in _list(told, "inputs", place)}
     missing = [name for name in golden.rows.column_names if name not in datatypes]
     if missing:
@@ -62,36 +64,69 @@ def replayed_by(url: str, golden: Golden, token: str = "") -> dict[str, list[Any
     return _columns(_list(answer, "outputs", place), golden)
 
 
-def _model_url(url: str) -> str:
+def _model_url(url: str, token: str) -> tuple[str, str]:
+    """The URL of a model, and what is to be done where there is none: of a server with one model, that one."""
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise UriError(
             url, "it is no URL of a server", "Expected http://HOST:PORT, or http://HOST:PORT/v2/models/NAME."
         )
     url = url.rstrip("/")
-    return url if "/v2/models/" in parts.path else f"{url.removesuffix('/v2')}/v2/models/{_NAME}"
+    if "/v2/models/" in parts.path:
+        return url, "Name a model that it has."
+    url = url.removesuffix("/v2")
+    todo = f"Name the model, as {url}/v2/models/NAME."
+    names = _names_at(url, token)
+    if names is None:
+        return f"{url}/v2/models/{_NAME}", todo
+    if len(names) != 1:
+        raise PredictError(url, f"it has several models: {', '.join(names)}" if names else "it has no model", todo)
+    return f"{url}/v2/models/{quote(names[0], safe='')}", ""
 
 
-def _asked(url: str, token: str, body: bytes | None = None, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
+def _names_at(url: str, token: str) -> list[str] | None:
+    """The models of a server, which the protocol has no word for, and Triton and others have; None where it is mute."""
+    try:
+        found = _answered(f"{url}/v2/repository/index", token, b"{}", {"Content-Type": "application/json"})
+    except PredictError as error:
+        cause = error.__cause__
+        if isinstance(cause, HTTPError) and cause.code not in (401, 403):
+            return None
+        raise
+    if not isinstance(found, list) or not all(isinstance(one, dict) and "name" in one for one in found):
+        return None
+    return list(dict.fromkeys(str(one["name"]) for one in found))
+
+
+def _asked(
+    url: str, token: str, body: bytes | None = None, headers: Mapping[str, str] | None = None, todo: str = ""
+) -> dict[str, Any]:
+    found = _answered(url, token, body, headers, todo)
+    if not isinstance(found, dict):
+        raise PredictError(url, "what answered is no server of the protocol", "Name one.")
+    return found
+
+
+def _answered(
+    url: str, token: str, body: bytes | None = None, headers: Mapping[str, str] | None = None, todo: str = ""
+) -> Any:
     # Only http and https come here: see `_model_url`.
     request = Request(url, body, dict(headers or {}))  # noqa: S310
     if token:
         request.add_unredirected_header("Authorization", f"Bearer {token}")
     try:
         with urlopen(request, timeout=_SECONDS) as answer:  # noqa: S310
-            found = json.loads(answer.read())
+            return json.loads(answer.read())
     except HTTPError as error:
         with error:
             said = _error_in(error.read())
-        raise PredictError(url, f"the server answered {error.code}{said and ': '}{said}") from error
+        why = f"the server answered {error.code}{said and ': '}{said.rstrip('.')}"
+        raise PredictError(url, why, todo if error.code == NOT_FOUND else "") from error
     except (URLError, OSError) as error:
         why = getattr(error, "reason", None) or error
         raise PredictError(url, f"the server cannot be reached ({why})", "Start it, or correct the URL.") from error
     except ValueError as error:
         raise PredictError(url, "what answered is no JSON", "Name a server of the protocol.") from error
-    if not isinstance(found, dict):
-        raise PredictError(url, "what answered is no server of the protocol", "Name one.")
-    return found
 
 
 def _error_in(content: bytes) -> str:

@@ -42,7 +42,13 @@ class Server:
         tokens: What was given as authorization.
     """
 
-    def __init__(self, outputs: list[dict[str, Any]], datatypes: dict[str, str], raw: tuple[int, bytes] | None) -> None:
+    def __init__(
+        self,
+        outputs: list[dict[str, Any]],
+        datatypes: dict[str, str],
+        raw: tuple[int, bytes] | None,
+        index: tuple[int, bytes],
+    ) -> None:
         self.asked: list[tuple[str, Any, bytes]] = []
         self.tokens: list[str | None] = []
         inputs = [{"name": name, "datatype": kind, "shape": [-1]} for name, kind in datatypes.items()]
@@ -55,6 +61,9 @@ class Server:
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
+                if self.path == "/v2/repository/index":
+                    self.answer(index)
+                    return
                 length = int(self.headers.get("Inference-Header-Content-Length") or len(body))
                 asked.append((self.path, json.loads(body[:length]), body[length:]))
                 self.answer((200, json.dumps({"outputs": outputs}).encode()))
@@ -78,10 +87,11 @@ def serving(
     outputs: list[dict[str, Any]] | None = None,
     datatypes: dict[str, str] | None = None,
     raw: tuple[int, bytes] | None = None,
+    index: tuple[int, bytes] = (404, b""),
 ) -> Iterator[Server]:
     if outputs is None:
         outputs = [{"name": "prediction", "datatype": "FP64", "shape": [len(values or [])], "data": values}]
-    server = Server(outputs, datatypes or {"a": "FP64", "b": "FP64"}, raw)
+    server = Server(outputs, datatypes or {"a": "FP64", "b": "FP64"}, raw, index)
     thread = threading.Thread(target=server.http.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
@@ -169,7 +179,10 @@ def test_what_json_has_no_words_for_goes_as_bytes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("raw", "said"),
     [
-        ((404, b'{"error": "no model of that name"}'), "the server answered 404: no model of that name"),
+        (
+            (404, b'{"error": "no model of that name."}'),
+            r"the server answered 404: no model of that name\. Name the model, as http://.*/v2/models/NAME$",
+        ),
         ((500, b"<html>"), "the server answered 500$"),
         ((200, b"<html>"), "what answered is no JSON"),
         ((200, b"[]"), "what answered is no server of the protocol"),
@@ -179,6 +192,29 @@ def test_what_json_has_no_words_for_goes_as_bytes(tmp_path: Path) -> None:
 )
 def test_what_is_no_server_of_the_model(saved: str, raw: tuple[int, bytes], said: str) -> None:
     with serving([], raw=raw) as server, pytest.raises(PredictError, match=said.replace("$", r"\.")):
+        verify(saved, against=server.url)
+
+
+def test_the_only_model_of_a_server_needs_no_name(saved: str) -> None:
+    with serving([-11.5, -5.5], index=(200, b'[{"name": "a b", "version": "1"}, {"name": "a b"}]')) as server:
+        assert verify(saved, against=f"{server.url}/v2/").holds
+        assert [path for path, *_ in server.asked] == ["/v2/models/a%20b/infer"]
+    for told in (b"{}", b"[1]"):
+        with serving([-11.5, -5.5], index=(200, told)) as server:
+            assert verify(saved, against=server.url).holds
+            assert [path for path, *_ in server.asked] == ["/v2/models/model/infer"]
+
+
+@pytest.mark.parametrize(
+    ("index", "said"),
+    [
+        ((200, b'[{"name": "a"}, {"name": "b"}]'), r"it has several models: a, b\. Name the model, as http://"),
+        ((200, b"[]"), r"it has no model\. Name the model"),
+        ((401, b'{"error": "A token is needed."}'), r"the server answered 401: A token is needed\.$"),
+    ],
+)
+def test_which_model_of_a_server_has_to_be_said(saved: str, index: tuple[int, bytes], said: str) -> None:
+    with serving([], index=index) as server, pytest.raises(PredictError, match=said):
         verify(saved, against=server.url)
 
 

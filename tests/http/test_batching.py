@@ -223,6 +223,9 @@ def test_it_is_not_ready_before_it_is_loaded() -> None:
         assert ask(service.url, "/v2/health/ready").json == {"live": True, "ready": False}
         refused = ask(service.url, "/v2/models/model/infer", body([1.0, 2.0, 3.0]))
         assert (refused.status, refused.headers["retry-after"]) == (503, "1")
+        told = {"name": "model", "version": "", "state": "UNAVAILABLE", "reason": "loading"}
+        assert ask(service.url, "/v2/repository/index", b"").json == [told]
+        assert ask(service.url, "/v2/repository/index", {"ready": True}).json == []
         go.set()
         service.wait_until_ready()
         assert ask(service.url, "/v2/health/ready").status == 200

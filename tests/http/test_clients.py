@@ -51,6 +51,12 @@ def test_triton_sees_server_and_models(client: Any) -> None:
     assert client.get_model_metadata("paid")["inputs"][0] == {"name": "a", "datatype": "FP64", "shape": [-1]}
 
 
+def test_triton_sees_which_models_there_are(client: Any) -> None:
+    told = client.get_model_repository_index()
+    assert {"name": "paid", "version": "run-7", "state": "READY", "reason": ""} in told
+    assert {one["name"] for one in told} >= {"paid", "echo", "images"}
+
+
 @pytest.mark.parametrize("binary", [True, False], ids=["bytes", "json"])
 @pytest.mark.parametrize("back", [True, False], ids=["bytes back", "json back"])
 def test_triton_predicts(client: Any, binary: bool, back: bool) -> None:

@@ -66,6 +66,7 @@ def test_nobody_without_the_token(strict: str, header: str | None) -> None:
         assert TOKEN not in answer.error
     assert ask(strict, INFER, body([1, 2, 3]), headers=headers).status == 401
     assert ask(strict, "/predict", b"[]", headers=headers).status == 401
+    assert ask(strict, "/v2/repository/index", b"", headers=headers).status == 401
 
 
 def test_health_and_pages_need_no_token(strict: str) -> None:

@@ -132,6 +132,12 @@ def test_the_openapi_document(url: str) -> None:
             assert ask(url, path).status == 200, path
 
 
+def test_a_request_for_the_index_is_read(url: str) -> None:
+    assert ask(url, "/v2/repository/index").status == 405
+    for body in (b"5", b"{", b'{"ready": 1}'):
+        assert "expected {" in ask(url, "/v2/repository/index", body).error
+
+
 def test_metrics(url: str) -> None:
     predict(url, "paid", RECORDS)
     text = ask(url, "/metrics").body.decode()

@@ -25,7 +25,7 @@ from mercury_http.openapi import described, document
 from mercury_http.outputs import SCORES
 from mercury_http.pages import PAGES
 from mercury_http.people import answer_kind, kind_of, reading_rows, rows_of, written
-from mercury_http.protocol import EXTENSIONS, answer, read
+from mercury_http.protocol import EXTENSIONS, answer, read, wants_ready
 from mercury_http.refusals import RequestError, unknown
 from mercury_http.shelf import Shelf
 
@@ -203,6 +203,11 @@ class App:
             _require_method(method, "GET")
             self._authorise(scope.headers)
             return 200, _JSON, _encode({"name": "mercury", "version": __version__, "extensions": EXTENSIONS})
+        if parts == ["repository", "index"]:
+            _require_method(method, "POST")
+            self._authorise(scope.headers)
+            ready = wants_ready(await self._bodies.read(scope.headers, protocol))
+            return 200, _JSON, _encode([one for one in self.shelf.index() if not ready or one["state"] == "READY"])
         if parts[0] != "models" or len(parts) < 2:
             raise unknown("page", scope.path, [], 404)
         name, rest, version = parts[1], parts[2:], None

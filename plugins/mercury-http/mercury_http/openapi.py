@@ -68,6 +68,8 @@ def document(models: Sequence[Served], *, locked: bool) -> dict[str, Any]:
         "/v2/health/ready": _get("Whether all models answer", also={"503": "Not yet"}),
         "/metrics": _get("What is counted, for Prometheus", kind="text/plain"),
     }
+    index = {"application/json": {"schema": {"type": "object", "properties": {"ready": {"type": "boolean"}}}}}
+    paths["/v2/repository/index"] = _post("Which models there are, and how they are", index, "Index", required=False)
     for served in models:
         for base in (f"/v2/models/{quote(served.name)}", f"/v2/models/{quote(served.name)}/versions/{served.version}"):
             paths[base] = _get(f"What {served.name!r} takes and gives")
@@ -119,15 +121,16 @@ def _get(summary: str, schema: str | None = None, kind: str = "application/json"
     return {"get": {"summary": summary, "responses": {**answers, **_errors(faults)}}}
 
 
-def _post(summary: str, content: dict[str, Any], schema: str) -> dict[str, Any]:
+def _post(summary: str, content: dict[str, Any], schema: str, *, required: bool = True) -> dict[str, Any]:
     told = {"schema": {"$ref": f"#/components/schemas/{schema}"}}
     kinds = {"application/json": told}
     if schema == "Predictions":
         kinds |= {"text/csv": {"schema": _TEXT}, "application/vnd.apache.arrow.stream": _ARROW}
-    else:
+    elif schema == "InferResponse":
         kinds["application/octet-stream"] = _ARROW
-    answers = {"200": {"description": "The predictions", "content": kinds}, **_errors(_FAULTS)}
-    return {"post": {"summary": summary, "requestBody": {"required": True, "content": content}, "responses": answers}}
+    answers = {"200": {"description": "What was asked for", "content": kinds}, **_errors(_FAULTS)}
+    asked = {"required": required, "content": content}
+    return {"post": {"summary": summary, "requestBody": asked, "responses": answers}}
 
 
 def _errors(faults: dict[str, str]) -> dict[str, Any]:
@@ -198,6 +201,14 @@ def _schemas() -> dict[str, Any]:
                 "outputs": {"type": "array", "items": {"$ref": "#/components/schemas/Tensor"}},
             },
             "required": ["model_name", "outputs"],
+        },
+        "Index": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": dict.fromkeys(("name", "version", "state", "reason"), _TEXT),
+                "required": ["name", "version", "state", "reason"],
+            },
         },
         "Predictions": {
             "type": "object",

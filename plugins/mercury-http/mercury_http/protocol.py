@@ -71,6 +71,11 @@ class _FlatRequest(msgspec.Struct):
     outputs: list[RequestOutput] | None = None
 
 
+class _IndexRequest(msgspec.Struct):
+    ready: bool = False
+
+
+_index = msgspec.json.Decoder(_IndexRequest).decode
 _flat = msgspec.json.Decoder(_FlatRequest).decode
 _any = msgspec.json.Decoder(InferRequest).decode
 _encode = msgspec.json.Encoder().encode
@@ -126,6 +131,18 @@ def read(body: bytes, header_length: str | None) -> Asked:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise _malformed(error) from error
     return _asked(request, _tensors(request.inputs, rest))
+
+
+def wants_ready(body: bytes) -> bool:
+    """Whether a request for the models of a server wants those only that are ready; its body may be empty.
+
+    Raises:
+        RequestError: It is malformed.
+    """
+    try:
+        return _index(body).ready if body else False
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise RequestError('The body is no request for an index: expected {"ready": true}, or nothing.') from error
 
 
 def _malformed(error: Exception) -> RequestError:

@@ -74,6 +74,19 @@ class Shelf:
             for name in self._sources
         ]
 
+    def index(self) -> list[dict[str, str]]:
+        """Every model with its version and state, as Triton's extension has them.
+
+        Source: https://github.com/triton-inference-server/server/blob/main/docs/protocol/extension_model_repository.md
+        """
+        told = []
+        for name in self._sources:
+            served, is_well = self._served.get(name), self.is_well(name)
+            reason = "" if is_well else "hangs" if served else "failed" if name in self._errors else "loading"
+            version, state = served.version if served else "", "READY" if is_well else "UNAVAILABLE"
+            told.append({"name": name, "version": version, "state": state, "reason": reason})
+        return told
+
     def get(self, name: str, version: str | None = None) -> Served:
         """A model that is loaded.
 
