@@ -123,8 +123,8 @@ def _answered(
         why = f"the server answered {error.code}{said and ': '}{said.rstrip('.')}"
         raise PredictError(url, why, todo if error.code == NOT_FOUND else "") from error
     except (URLError, OSError) as error:
-        why = getattr(error, "reason", None) or error
-        raise PredictError(url, f"the server cannot be reached ({why})", "Start it, or correct the URL.") from error
+        reason = getattr(error, "reason", None) or error
+        raise PredictError(url, f"the server cannot be reached ({reason})", "Start it, or correct the URL.") from error
     except ValueError as error:
         raise PredictError(url, "what answered is no JSON", "Name a server of the protocol.") from error
 

@@ -24,7 +24,7 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--against",
         metavar="URL",
-        help="a server with one model, http://HOST:PORT, or http://HOST:PORT/v2/models/NAME; the model itself is not loaded",
+        help="a server with one model, http://HOST:PORT, or http://HOST:PORT/v2/models/NAME; the model is not loaded",
     )
     parser.add_argument(
         "--token-env", metavar="NAME", help="the environment variable that holds the bearer token of the server"

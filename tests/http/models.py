@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import threading
 import time
@@ -12,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from mercury_core import Bundle, DataWrapper, Predictions
-from mercury_core.bundle import Field, Signature
+from mercury_core.bundle import Field, Golden, Signature
 from mercury_core.errors import PredictError
 
 if TYPE_CHECKING:
@@ -112,6 +113,16 @@ def files() -> Bundle:
 
     field = Field("image", "string", shape=(2, 3, 1))
     return Bundle(Model(predict), signature=Signature(inputs=(field,), targets=(Field("size", "int64"),)))
+
+
+def pictures() -> Bundle:
+    """Files by their content, with a golden picture: one of red points, 2 wide and 3 high."""
+    bundle = files()
+    picture = base64.b64decode(
+        "iVBORw0KGgoAAAANSUhEUgAAAAIAAAADCAIAAAA2iEnWAAAAEElEQVR4nGP4z8AARAwoFABE0AX7pM/egAAAAABJRU5ErkJggg=="
+    )
+    golden = Golden(pa.table({"image": [picture]}), pa.table({"prediction": [len(picture)]}))
+    return Bundle(bundle.model, signature=bundle.signature, golden=golden)
 
 
 def refusing(data: DataSet) -> Predictions:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
+from mercury_http.server import serve
+
+from tests.http import models
+from tests.http.conftest import ask
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,6 +47,27 @@ def test_the_page(url: str, tmp_path: Path) -> None:
     assert '<th>prediction</th><td class="number">no</td>' in page
     assert '<th>score_yes</th><td class="number">0.5 <progress' in page
     assert '<option value="mixed">mixed</option>' in page
+
+
+def test_the_page_of_a_model_of_images(tmp_path: Path) -> None:
+    with serve(models.pictures(), port=0) as service:
+        page = seen(f"{service.url}/", tmp_path)
+        example = ask(service.url, "/models.json").json["models"][0]["example"]["image"]
+    assert "<td>files, or arrays of 2 × 3 × 1</td>" in page
+    assert '<input type="file" aria-label="File for image">' in page
+    # It was shown, and so it is a picture; and it was predicted.
+    assert f'<img alt="" src="data:image/png;base64,{example}">' in page
+    assert f'<th>prediction</th><td class="number">{len(base64.b64decode(example))}</td>' in page
+    assert '<p id="problem" role="alert"></p>' in page
+
+
+def test_the_page_of_images_without_an_example_waits_for_a_file(tmp_path: Path) -> None:
+    with serve(models.images(), port=0) as service:
+        page = seen(f"{service.url}/", tmp_path)
+    assert '<input type="file"' in page
+    assert "<img" in page
+    assert "data:image/png" not in page
+    assert '<p id="problem" role="alert"></p>' in page
 
 
 def test_the_documentation(url: str, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -99,7 +100,7 @@ def document(models: Sequence[Served], *, locked: bool) -> dict[str, Any]:
 
 def _example(served: Served) -> dict[str, Any]:
     table = served.example()
-    plain = [name for name in table.column_names if not isinstance(table.schema.field(name).type, pa.ExtensionType)]
+    plain = [name for name in table.column_names if not isinstance(table.schema.field(name).type, pa.BaseExtensionType)]
     row = table.select(plain).slice(0, 1).to_pylist()
     return {name: _plain(value) for name, value in row[0].items()} if row else {}
 
@@ -107,6 +108,8 @@ def _example(served: Served) -> dict[str, Any]:
 def _plain(value: Any) -> Any:
     if isinstance(value, float) and value != value:
         return None
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
     return value if value is None or isinstance(value, (bool, int, float, str)) else _text(value)
 
 
@@ -157,7 +160,7 @@ def _schema_of(field: Field) -> dict[str, Any]:
         schema = {"enum": [*field.categories, *([None] if field.nullable else [])]}
     elif field.nullable:
         schema["type"] = [schema["type"], "null"]
-    return {**schema, "description": field.type}
+    return {**schema, "description": "the content of a file, in base64" if field.shape else field.type}
 
 
 def _schemas() -> dict[str, Any]:

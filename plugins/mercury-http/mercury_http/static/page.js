@@ -13,7 +13,28 @@ async function ask(path, options = {}) {
   return told;
 }
 
+function fileOf(input, value) {
+  const text = made("input", undefined, {type: "text", name: input.name, value: value || ""});
+  const file = made("input", undefined, {type: "file"}), picture = made("img", undefined, {alt: "", hidden: true});
+  const shown = () => { picture.hidden = !text.value; if (text.value) picture.src = `data:image/png;base64,${text.value}`; };
+  picture.onerror = () => { picture.hidden = true; };
+  text.oninput = shown;
+  file.onchange = () => {
+    const reader = new FileReader();
+    reader.onload = () => { text.value = reader.result.slice(reader.result.indexOf(",") + 1); shown(); };
+    if (file.files.length) reader.readAsDataURL(file.files[0]);
+  };
+  file.setAttribute("aria-label", `File for ${input.name}`);
+  shown();
+  const label = made("label", input.name + " ");
+  label.append(made("small", "the content of a file, in base64"), text);
+  const all = made("div");
+  all.append(label, file, picture);
+  return all;
+}
+
 function fieldOf(input, value) {
+  if (input.shape) return fileOf(input, value);
   const numeric = /^(u?int\d+|double|float|halffloat|decimal.*)$/.test(input.type);
   const choices = input.categories ? input.categories.map(String) : input.type === "bool" ? ["true", "false"] : null;
   const field = choices ? made("select") : made("input", undefined, {type: "text", inputMode: numeric ? "decimal" : "text"});
@@ -30,7 +51,7 @@ function fieldOf(input, value) {
 
 function valueOf(input, text) {
   const kind = input.type.replace(/^dictionary<(.+?)(, ordered)?>$/, "$1");
-  if (text === "" && (input.nullable || kind !== "string")) return "null";
+  if (text === "" && (input.nullable || input.shape || kind !== "string")) return "null";
   if (kind === "bool") return text;
   if (/^(u?int\d+|double|float|halffloat)$/.test(kind) && /^-?\d+(\.\d+)?([eE][+-]?\d+)?$/.test(text)) return text;
   return JSON.stringify(text);
@@ -49,7 +70,7 @@ function show(model) {
   form.onsubmit = event => { event.preventDefault(); predict(model, form); };
   at("signature").tBodies[0].replaceChildren(...model.inputs.map(input => {
     const row = made("tr");
-    const values = input.categories ? input.categories.slice(0, 20).join(", ") + (input.categories.length > 20 ? ", …" : "") : input.shape ? `arrays of ${input.shape.join(" × ")}` : "";
+    const values = input.categories ? input.categories.slice(0, 20).join(", ") + (input.categories.length > 20 ? ", …" : "") : input.shape ? `files, or arrays of ${input.shape.join(" × ")}` : "";
     row.append(made("td", input.name), made("td", input.type), made("td", input.nullable ? "yes" : "no"), made("td", values));
     return row;
   }));
@@ -60,7 +81,10 @@ function show(model) {
     row.append(made("td", data), made("td", name), made("td", typeof value === "object" ? JSON.stringify(value) : String(value), {className: "number"}));
     return row;
   }));
-  predict(model, form);
+  at("result").hidden = true;
+  at("problem").textContent = "";
+  // Where there is no file to begin with, one has to be chosen first.
+  if (model.inputs.every(input => !input.shape || form.elements[input.name].value)) predict(model, form);
 }
 
 async function predict(model, form) {
