@@ -11,6 +11,7 @@ from mercury_core.errors import MercuryError, ObjectExistsError, ObjectNotFoundE
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 # Not something that a file read beside could have raised: the writing did it.
@@ -81,6 +82,23 @@ def _reason(code: int | None, action: str, where: str) -> tuple[str, str]:
     if code == errno.ENOENT:
         return f"the directory of {where} is not there any more", "Make it, or choose another place."
     return "", ""
+
+
+def why_not_made(target: Path, into: str = "") -> str:
+    """Why nothing can be made at a path of this machine that names nothing yet; nothing where it can be.
+
+    Args:
+        target: A path.
+        into: What a directory would be for, as `` to copy into``.
+    """
+    parent = target.parent
+    while not os.path.lexists(parent) and parent != parent.parent:
+        parent = parent.parent
+    if not parent.is_dir():
+        return f"{target} cannot be made, since {parent} is no directory{into}."
+    if not os.access(parent, os.W_OK | os.X_OK):
+        return f"{target} cannot be made, since {parent} may not be written to: choose another path."
+    return ""
 
 
 def _file_above(where: str) -> str | None:

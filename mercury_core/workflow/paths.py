@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mercury_core.contracts import NamedSources
 from mercury_core.errors import MercuryError, UriError
+from mercury_core.storage.refusals import why_not_made
 from mercury_core.storage.uri import is_remote, to_path
 
 if TYPE_CHECKING:
@@ -166,14 +167,7 @@ def _refused(target: Path, overwrite: str, *, into: bool) -> str:
             return f"{target} exists already: add `overwrite: replace` (or skip), or put ${{run.id}} in the path."
         if overwrite == "replace" and not _is_replaceable(target):
             return f"{target} exists and is no bundle: Mercury replaces bundles only, so choose another path."
-    parent = target.parent
-    while not os.path.lexists(parent) and parent != parent.parent:
-        parent = parent.parent
-    if not parent.is_dir():
-        return f"{target} cannot be made, since {parent} is no directory{' to copy into' * into}."
-    if not os.access(parent, os.W_OK | os.X_OK):
-        return f"{target} cannot be made, since {parent} may not be written to: choose another path."
-    return ""
+    return why_not_made(target, " to copy into" * into)
 
 
 def _is_replaceable(target: Path) -> bool:

@@ -151,6 +151,12 @@ def killed(directory: Path) -> None:
         trained(directory, Killing(2))
 
 
+def test_a_backup_that_cannot_be_written_is_refused_before_the_first_epoch(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(FitError, match=r"its backup cannot be written to .*file/state: Not a directory\. Name another"):
+        trained(tmp_path / "file" / "state", Killing(0))
+
+
 def test_a_backup_of_another_training_is_refused(tmp_path: Path) -> None:
     killed(tmp_path)
     with pytest.raises(FitError, match=r"is of another training: batch_size was 8 and is 16\. Remove it to begin anew"):

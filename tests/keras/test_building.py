@@ -106,6 +106,14 @@ def test_a_function_that_froze_layers_keeps_them_so() -> None:
 # --- before any data ---
 
 
+def mlp(**params: Any) -> dict[str, Any]:
+    return {"model": {"use": "keras.mlp", **params}}
+
+
+def convnet(**params: Any) -> dict[str, Any]:
+    return {"model": {"use": "keras.convnet", **params}}
+
+
 @pytest.mark.parametrize(
     ("settings", "path", "said"),
     [
@@ -124,6 +132,20 @@ def test_a_function_that_froze_layers_keeps_them_so() -> None:
             ("model", "dropout"),
             "'dropout' of 'keras.mlp' must be float",
         ),
+        (mlp(hidden_units="ab"), ("model", "hidden_units"), "must be Sequence[int]: got str"),
+        (mlp(hidden_units=[8, -3]), ("model", "hidden_units", 1), "hidden_units is [8, -3]: expected whole numbers"),
+        (mlp(dropout=1), ("model", "dropout"), "dropout is 1: expected a share from 0 to less than 1."),
+        (mlp(l2=-0.1), ("model", "l2"), "l2 is -0.1: expected 0 or more."),
+        (mlp(activation="rellu"), ("model", "activation"), "Keras has no activation 'rellu'. Did you mean 'relu'"),
+        (mlp(output_activation="x"), ("model", "output_activation"), "Keras has no activation 'x'. It has: celu, elu"),
+        (convnet(kernel_size=0), ("model", "kernel_size"), "kernel_size is 0: expected whole numbers from 1 upwards."),
+        (convnet(pooling="mean"), ("model", "pooling"), "must be 'flatten' or 'average' or 'max': not 'mean'."),
+        (
+            {"model": "keras.mlp", "task": "multiclass", "loss": {"use": "mse"}},
+            ("loss",),
+            "The loss MeanSquaredError is not for task: multiclass; it is for regression.",
+        ),
+        ({"model": "keras.mlp", "task": "regression", "loss": "CTC"}, ("loss",), "no task that is trained here has it"),
         ({"model": "no.module:f"}, ("model",), "leads nowhere"),
         ({"model": 3}, ("model",), "3 is no function that makes a model."),
         ({"config": "nowhere.json"}, ("config",), "There is no file nowhere.json"),

@@ -148,8 +148,6 @@ def test_what_does_not_fit_together(make: Any, inputs: Any, options: Any, said: 
 
 def test_as_many_blocks_as_the_pixels_allow() -> None:
     assert tuple(np.asarray(given(convnet([IMAGE], [OUTPUTS["binary"]], filters=[2, 2, 2]), IMAGE)).shape) == (5, 1)
-    with pytest.raises(ValueError, match=r"pooling is 'mean': expected flatten, average, max"):
-        convnet([IMAGE], [OUTPUTS["binary"]], pooling="mean")
 
 
 def test_they_are_found_by_their_keys() -> None:

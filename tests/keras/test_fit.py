@@ -312,6 +312,8 @@ def test_parameters_that_are_right_have_no_fault(tmp_path: Path) -> None:
         ({"batch_size": 0}, ("batch_size",), "batch_size is 0"),
         ({"seed": -1}, ("seed",), "seed is -1: expected a whole number from 0 to 4294967295"),
         ({"backup": "s3://bucket/state"}, ("backup",), "expected a directory on this machine"),
+        ({"backup": __file__}, ("backup",), "expected a directory, and it is a file"),
+        ({"directory": f"{__file__}/out"}, ("directory",), "/out cannot be made, since "),
         ({"directory": "s3://bucket/out"}, ("directory",), "expected a directory on this machine"),
         ({"epochs": "many"}, ("epochs",), "must be int"),
         ({"epoch": 3}, ("epoch",), "Did you mean 'epochs'?"),

@@ -82,7 +82,9 @@ def test_without_return_best_the_last_weights_stay() -> None:
 
 def test_what_nothing_measures_is_refused_after_one_batch() -> None:
     seen = Watching()
-    with pytest.raises(FitError, match=r"monitor is 'val_acuracy', and .*: .*loss.* Did you mean 'val_accuracy'"):
+    with pytest.raises(
+        FitError, match=r"monitor is 'val_acuracy', and .*: .*loss.*, val_loss.* Did you mean 'val_accuracy'"
+    ):
         train(made(), rows(), rows(), Plan("m", 3, [seen], "val_acuracy", return_best=True))
     assert seen.batches <= 1
 

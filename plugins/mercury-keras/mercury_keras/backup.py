@@ -80,6 +80,24 @@ class Backup:
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise self._unusable(f"cannot be read ({type(error).__name__}: {error})") from error
 
+    def prepare(self) -> None:
+        """Make the directory, and see that it can be written to: the first epoch may take hours.
+
+        Raises:
+            FitError: It cannot.
+        """
+        from tempfile import TemporaryFile
+
+        try:
+            self._directory.mkdir(parents=True, exist_ok=True)
+            with TemporaryFile(dir=self._directory):
+                pass
+        except OSError as error:
+            why = f"its backup cannot be written to {self._directory}: {error.strerror or error}"
+            raise FitError(
+                self._what, why, "Name another directory, or give this user the right to write there."
+            ) from error
+
     def check(self, kept: Kept, settings: Mapping[str, Any]) -> None:
         """See that a killed training is the one that is to go on.
 

@@ -76,7 +76,7 @@ def check(settings: BuildSettings) -> list[Fault]:
 
     faults = check_source(settings)
     faults += _check_trainable(settings.trainable)
-    faults += _check_losses(settings.loss)
+    faults += _check_losses(settings.loss) or _check_task(settings)
     faults += make_optimizer(settings.optimizer, settings.learning_rate)[1]
     faults += check_metrics(settings.metrics, ("metrics",))
     faults += check_metrics(settings.weighted_metrics, ("weighted_metrics",))
@@ -184,6 +184,21 @@ def _check_losses(loss: Any) -> list[Fault]:
             for fault in _check_losses(each)
         ]
     return names.make("loss", loss, at=("loss",))[1]
+
+
+def _check_task(settings: BuildSettings) -> list[Fault]:
+    """A loss that is for other targets than those that `task` says there are."""
+    from mercury_keras.loss_tasks import speaks_for, traits_of
+
+    if settings.task == "auto" or by_output(settings.loss):
+        return []
+    traits = traits_of(settings.loss)
+    if traits is None or speaks_for(traits, settings.task):
+        return []
+    name = names.class_of("loss", settings.loss).__name__  # type: ignore[union-attr]
+    others = ", ".join(sorted(traits.tasks))
+    expected = f"it is for {others}" if others else "no task that is trained here has it"
+    return [Fault(("loss",), f"The loss {name} is not for task: {settings.task}; {expected}.")]
 
 
 # --- mixed precision ---

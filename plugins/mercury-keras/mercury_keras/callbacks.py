@@ -141,12 +141,13 @@ def _rewind(log: Path, epoch: int) -> None:
             log.write_text("".join(lines[:-1]), encoding="utf-8")
 
 
-def check_monitors(callbacks: Sequence[Any], logs: Mapping[str, Any], what: str) -> None:
+def check_monitors(callbacks: Sequence[Any], logs: Mapping[str, Any], validated: bool, what: str) -> None:
     """See after the first batch that what callbacks watch is there: an epoch may take hours.
 
     Args:
         callbacks: Keras's.
         logs: What Keras measures of a batch.
+        validated: Whether there is a data set ``valid``.
         what: The model, for the errors.
 
     Raises:
@@ -158,10 +159,10 @@ def check_monitors(callbacks: Sequence[Any], logs: Mapping[str, Any], what: str)
             continue
         if monitor.removeprefix("val_") in logs or monitor.removeprefix("val_").startswith("learning_rate"):
             continue
-        known = [*logs, *(f"val_{name}" for name in logs)]
+        known = [*logs, *(f"val_{name}" for name in logs if validated)]
         raise FitError(
             what,
-            f"monitor is {monitor!r}, and what is measured is: {', '.join(logs)}",
+            f"monitor is {monitor!r}, and what is measured is: {', '.join(known)}",
             f"Add it to the metrics, or watch one of those.{did_you_mean(monitor, known)}",
         )
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence  # noqa: TC003  (parameters are checked against these hints)
+from typing import TYPE_CHECKING, Any, Literal
 
-from mercury_core.errors import FitError
+from mercury_core.contracts import Fault
+from mercury_core.errors import FitError, did_you_mean
 from mercury_keras.backend import keras
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping
 
     from mercury_keras.specs import InputSpec, OutputSpec
 
@@ -65,7 +67,7 @@ def convnet(
     kernel_size: int = 3,
     convolutions: int = 1,
     hidden_units: Sequence[int] = (64,),
-    pooling: str = "flatten",
+    pooling: Literal["flatten", "average", "max"] = "flatten",
     activation: str = "relu",
     dropout: float = 0.0,
     batch_normalization: bool = False,
@@ -97,12 +99,9 @@ def convnet(
 
     Raises:
         FitError: No input of images; images that so many blocks would halve to nothing.
-        ValueError: Another `pooling`.
     """
     layers = keras().layers
     pools = {"flatten": layers.Flatten, "average": layers.GlobalAveragePooling2D, "max": layers.GlobalMaxPooling2D}
-    if pooling not in pools:
-        raise ValueError(f"pooling is {pooling!r}: expected {', '.join(pools)}")
     images = [one for one in inputs if one.image is not None]
     if not images:
         raise FitError("keras.convnet", "no feature is of images", "Read them with keras.images, or choose keras.mlp.")
@@ -133,6 +132,44 @@ def convnet(
         joined = layers.Dropout(dropout)(joined)
     hidden = _dense(joined, hidden_units, activation, dropout, batch_normalization, l2)
     return _model(taken, hidden, outputs, output_activation, "convnet")
+
+
+def check(params: Mapping[str, Any]) -> list[Fault]:
+    """What is wrong with the parameters of a ready definition.
+
+    Args:
+        params: Of the types that its signature says.
+    """
+    faults = []
+    for name in ("hidden_units", "filters", "kernel_size", "convolutions"):
+        value = params.get(name, ())
+        for place, number in enumerate(value) if isinstance(value, list | tuple) else [(None, value)]:
+            if number < 1:
+                at = (name,) if place is None else (name, place)
+                faults.append(Fault(at, f"{name} is {value}: expected whole numbers from 1 upwards."))
+    if not 0 <= params.get("dropout", 0) < 1:
+        faults.append(Fault(("dropout",), f"dropout is {params['dropout']}: expected a share from 0 to less than 1."))
+    if params.get("l2", 0) < 0:
+        faults.append(Fault(("l2",), f"l2 is {params['l2']}: expected 0 or more."))
+    for name in ("activation", "output_activation"):
+        if params.get(name) is not None:
+            faults += _check_activation(name, params[name])
+    return faults
+
+
+def _check_activation(parameter: str, name: str) -> list[Fault]:
+    activations = keras().activations
+    try:
+        activations.get(name)
+    except ValueError:
+        known = [each for each in vars(activations) if not each.startswith("_") and each not in _NO_ACTIVATIONS]
+        near = did_you_mean(name, known) or f" It has: {', '.join(known)}."
+        return [Fault((parameter,), f"Keras has no activation {name!r}.{near}")]
+    return []
+
+
+#: Names in ``keras.activations`` that are none.
+_NO_ACTIVATIONS = ("get", "serialize", "deserialize")
 
 
 def _dense(

@@ -5,12 +5,14 @@ Keras is imported when a model is fitted or its parameters are checked, and not 
 
 from __future__ import annotations
 
+import os
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from mercury_core.contracts import Fault
 from mercury_core.errors import ArgumentsError
+from mercury_core.storage.refusals import why_not_made
 from mercury_core.storage.uri import is_remote
 
 if TYPE_CHECKING:
@@ -138,11 +140,9 @@ def _checked(params: Mapping[str, Any]) -> tuple[list[Any], list[Fault]]:
     ]
     if params.get("seed") is not None and not 0 <= params["seed"] < SEEDS:
         faults.append(Fault(("seed",), f"seed is {params['seed']}: expected a whole number from 0 to {SEEDS - 1}."))
-    faults += [
-        Fault((name,), f"{name} is {params[name]}: expected a directory on this machine.")
-        for name in ("backup", "directory")
-        if params.get(name) is not None and is_remote(str(params[name]))
-    ]
+    for name in ("backup", "directory"):
+        if params.get(name) is not None and (why := _why_no_directory(str(params[name]))):
+            faults.append(Fault((name,), f"{name} is {params[name]}: {why}"))
     if params.get("backup") is not None and any(type(one).__name__ == "BackupAndRestore" for one in made):
         todo = "leave out one of them; backup keeps what callbacks remember as well"
         faults.append(Fault(("backup",), f"backup and the callback BackupAndRestore do the same: {todo}."))
@@ -153,6 +153,16 @@ def _checked(params: Mapping[str, Any]) -> tuple[list[Any], list[Fault]]:
             if kind in ("LearningRateScheduler", "ReduceLROnPlateau")
         ]
     return made, faults
+
+
+def _why_no_directory(place: str) -> str:
+    """Why nothing can be written below a path; nothing where it can, as far as it can be told without trying."""
+    if is_remote(place):
+        return "expected a directory on this machine."
+    path = Path(place)
+    if not path.is_dir():
+        return "expected a directory, and it is a file." if path.exists() else why_not_made(path)
+    return "" if os.access(path, os.W_OK | os.X_OK) else "it may not be written to, choose another directory."
 
 
 fit = KerasFitter()

@@ -98,3 +98,9 @@ def suits(traits: Traits, output: OutputSpec) -> bool:
     if output.task == "binary" and output.units == 2:  # two classes by a softmax
         return "multiclass" in traits.tasks
     return output.task in traits.tasks or (traits.soft and output.task == "regression")
+
+
+def speaks_for(traits: Traits, task: str) -> bool:
+    """Whether a loss is for a task, by whatever units the model gives it."""
+    by_softmax = task == "binary" and "multiclass" in traits.tasks
+    return task in traits.tasks or (traits.soft and task == "regression") or by_softmax

@@ -11,6 +11,7 @@ from mercury_core import registry
 from mercury_core.contracts import Fault
 from mercury_core.errors import FitError, MissingColumnsError, PluginError, did_you_mean
 from mercury_core.storage.uri import is_remote
+from mercury_keras import definitions
 from mercury_keras.backend import keras
 from mercury_keras.definitions import DEFINITIONS
 from mercury_keras.names import said
@@ -111,7 +112,10 @@ def _check_params(function: Callable[..., Any], params: Mapping[str, Any], name:
         return []
     given = tuple(one for one in GIVEN if one in parameters and one not in params) or ("inputs",)
     key = name if isinstance(name, str) else getattr(name, "__name__", "the model")
-    return [Fault(("model", *fault.path), fault.message) for fault in check("fit", key, function, params, given)]
+    faults = check("fit", key, function, params, given)
+    if not faults and function in DEFINITIONS.values():
+        faults = definitions.check(params)
+    return [Fault(("model", *fault.path), fault.message) for fault in faults]
 
 
 def _called(

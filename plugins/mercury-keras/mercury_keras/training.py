@@ -77,7 +77,7 @@ class _Training:
 
         self.model, self.data, self.plan = model, data, plan
         self.interrupt = Interrupt()
-        self.checked = False
+        self.checked = self.validated = False
         self.ended = 0  # epochs, of all trainings that this one goes on from as well
         self.history = keras().callbacks.History()
         self.tracker = own.tracker(plan.monitor, plan.mode, plan.return_best)
@@ -114,7 +114,7 @@ class _Training:
 
     def batch_ended(self, batch: int, logs: Mapping[str, Any]) -> None:
         if not self.checked:
-            own.check_monitors([*self.plan.callbacks, self.tracker], logs, self.plan.what)
+            own.check_monitors([*self.plan.callbacks, self.tracker], logs, self.validated, self.plan.what)
             self.checked = True
         if not own.is_finite(logs.get("loss")) and not self.may_be_nan:
             raise self.not_finite(logs["loss"], f"after batch {batch + 1} of epoch {self.data.epoch + 1}")
@@ -143,9 +143,12 @@ class _Training:
 
     def run(self, valid: Any) -> dict[str, Any]:
         plan, kept = self.plan, self.plan.kept
+        self.validated = valid is not None
         first = kept.epoch if kept is not None else 0
         last = first if kept is not None and kept.stop else plan.epochs
-        own.prepare(plan.callbacks, valid is not None, plan.what, resumed_at=first)
+        own.prepare(plan.callbacks, self.validated, plan.what, resumed_at=first)
+        if plan.backup is not None:
+            plan.backup.prepare()
         began = time.perf_counter()
         with noting_ctrl_c() as self.interrupt:
             self._fit(valid, first, last)
