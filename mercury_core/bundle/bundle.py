@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 from copy import copy
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
-from mercury_core.bundle.fields import fields_of, with_shapes
+from mercury_core.bundle.fields import NUMBERS, fields_of, with_shapes
 from mercury_core.bundle.signature import Signature
 from mercury_core.contracts import Shaped, ValuesPredictor
 from mercury_core.errors import PredictError
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from mercury_core.bundle.manifest import Manifest
     from mercury_core.bundle.transforms import AppliedTransform
     from mercury_core.contracts import Model
-    from mercury_core.data import DataBunch, DataSet, Predictions
+    from mercury_core.data import DataBunch, DataSet, DataWrapper, Predictions
     from mercury_core.storage import Stores
 
 
@@ -141,13 +142,35 @@ class Bundle:
             raise PredictError(
                 repr(self), "the data went through transforms that are not the model's", "Give it the raw rows."
             )
-        if not done and self.signature.inputs:
+        if not done and self.signature.inputs and not self._is_as_trained(data.features):
             data = self.signature.fit_rows(data)
         for transform in self.transforms[done:]:
             data = transform.apply(data)
-        if not scores and isinstance(self.model, ValuesPredictor):
-            return self.model.predict_values(data)
+        if not scores and _leaves_scores_out(type(self.model)):
+            model: Any = self.model
+            predictions: Predictions = model.predict_values(data)
+            return predictions
         return self.model.predict(data)
+
+    def _is_as_trained(self, features: DataWrapper) -> bool:
+        """Whether rows are a matrix of the very columns and the type of training, as a server makes of a request."""
+        return (
+            self._matrix_type is not None
+            and features.format == "numpy"
+            and features.underlying.dtype == self._matrix_type
+            and features.field_names == self._names
+        )
+
+    @cached_property
+    def _names(self) -> tuple[str, ...]:
+        return tuple(self.signature.input_names)
+
+    @cached_property
+    def _matrix_type(self) -> Any:
+        """The NumPy type that the numbers of every input have; None where there is no such type."""
+        types = {(one.type, one.shape) for one in self.signature.inputs}
+        name, shape = types.pop() if len(types) == 1 else ("", None)
+        return NUMBERS.get(name) if shape is None else None
 
     def save(self, path: str | Path, *, format: str, overwrite: str = "error", **params: Any) -> Path:  # noqa: A002
         """Write the bundle as a directory: whole, or not at all.
@@ -248,3 +271,8 @@ class Bundle:
     def __repr__(self) -> str:
         steps = [step.use or "a function" for step in self.transforms]
         return f"Bundle({' -> '.join([*steps, type(self.underlying).__name__])})"
+
+
+@lru_cache(maxsize=64)
+def _leaves_scores_out(kind: type) -> bool:
+    return issubclass(kind, ValuesPredictor)

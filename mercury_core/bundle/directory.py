@@ -16,6 +16,7 @@ from mercury_core.errors import (
     ObjectExistsError,
     ObjectNotFoundError,
     StoreAccessError,
+    UnsavableModelError,
     UntrustedPickleError,
     UntrustedTypeError,
 )
@@ -49,6 +50,8 @@ def save(bundle: Bundle, path: str | Path, *, format: str, overwrite: str, param
         raise StoreAccessError("replace", str(target), why, "Choose another path, or remove it yourself.")
     with atomic_directory(target, overwrite=overwrite == "replace") as work:
         model = writer.save(bundle.model, work / "model", **params)
+        if getattr(writer, "exports", False):
+            _prove_export(bundle, format, writer, model)
         transforms = []
         for place, step in enumerate(bundle.transforms):
             name = "" if step.is_function else f"transforms/{place:02d}"
@@ -72,6 +75,27 @@ def save(bundle: Bundle, path: str | Path, *, format: str, overwrite: str, param
             ),
         )
     return target
+
+
+def _prove_export(bundle: Bundle, key: str, writer: Any, path: Path) -> None:
+    """See that what was written predicts the golden rows as the model does.
+
+    Raises:
+        UnsavableModelError: It does not; names the largest difference.
+    """
+    if bundle.golden is None:
+        return
+    from mercury_core.bundle.replay import compared
+    from mercury_core.data import DataSet
+    from mercury_core.data.prediction_table import prediction_table
+
+    rows = DataSet({"features": bundle.golden.rows})
+    again = Bundle(writer.load(path), bundle.transforms, bundle.signature)
+    found = prediction_table(rows, again.predict(rows)).to_pydict()
+    report = compared(bundle.golden.predictions.to_pydict(), found, getattr(writer, "tolerance", 0.0))
+    if not report.holds:
+        why = f"what {key} wrote predicts otherwise by {report.largest:.1e}, and {report.tolerance:g} is allowed"
+        raise UnsavableModelError(repr(bundle.model), f"{why} ({report.where})", "Choose another format.")
 
 
 def _write_golden(bundle: Bundle, work: Path, tolerance: float) -> manifests.SavedGolden | None:

@@ -93,6 +93,13 @@ def is_plain(label: object) -> bool:
 
 # --- types by name ---
 
+#: NumPy's names of numbers, by those of Arrow.
+NUMBERS = {
+    "bool": "bool",
+    "double": "float64",
+    "float": "float32",
+    **{f"{sign}int{bits}": f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)},
+}
 _LONGEST_NAME = 500
 _ZONED = re.compile(r"timestamp\[(\w+), tz=(.+)\]")
 _DECIMAL = re.compile(r"decimal(\d+)\((\d+), (-?\d+)\)")

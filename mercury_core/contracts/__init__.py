@@ -300,10 +300,12 @@ class Metric(Protocol):
 class ModelFormat(Protocol):
     """A way to write models to files and to read them again. An instance of it is the provider.
 
-    Two attributes are optional:
+    Three attributes are optional:
 
     - ``tolerance: float``: by how much predictions may move, relative to their size where that is above one, when a
       model that was written is read again, here or elsewhere. Without it by nothing: they are the same to the last bit.
+    - ``exports: bool``: whether what is read again is another program than the model that was saved, as of an export to
+      ONNX. Then a bundle is only there once what was written was loaded, and predicted the golden rows alike.
     - ``needs_pickle: str``: what loading runs, as ``"whatever the file brings, through joblib"``, of a format that
       cannot do without pickle; `load` is then only called where the one who loads said ``trust=True``. A `Transformer`
       may have it as well.

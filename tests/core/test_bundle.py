@@ -5,10 +5,19 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
-from mercury_core import Bundle, DataBunch, load_model, store_model, transform_data_bunch as transform
+from mercury_core import (
+    Bundle,
+    DataBunch,
+    DataSet,
+    DataWrapper,
+    load_model,
+    store_model,
+    transform_data_bunch as transform,
+)
 from mercury_core.bundle import Field
 from mercury_core.errors import (
     ArgumentsError,
@@ -231,3 +240,18 @@ def test_a_format_is_given_only_its_own_parameters(tmp_path: Path, bundle: Bundl
 def test_a_transform_is_fitted_on_train(bunch: DataBunch) -> None:
     with pytest.raises(DataError, match="fitted on the data set 'train', and the bunch has only: test"):
         transform(bunch.select(["test"]), f"{HERE}:Shift")
+
+
+def test_a_matrix_as_in_training_and_others_that_are_made_to_fit() -> None:
+    rows = np.array([[1.0, 2.0], [3.0, 4.0]])
+    train = DataSet({"features": DataWrapper(rows, ["a", "b"])})
+    bundle = Bundle.of(SumModel(), DataBunch({"train": train}))
+    seen: list[DataWrapper] = []
+    bundle.model.predict = lambda data_set: seen.append(data_set.features) or SumModel().predict(data_set)  # type: ignore[method-assign, func-returns-value]
+    same = DataWrapper(rows, ["a", "b"])
+    for features in (same, DataWrapper(rows[:, ::-1], ["b", "a"]), DataWrapper(rows.astype("i4"), ["a", "b"])):
+        assert values(bundle.predict(DataSet({"features": features}))) == [3.0, 7.0]
+    assert seen[0] is same
+    assert all(features.field_names == ("a", "b") and features.schema.types == [pa.float64()] * 2 for features in seen)
+    with pytest.raises(DataError, match="'b'"):
+        bundle.predict(DataSet({"features": DataWrapper(rows[:, :1], ["a"])}))

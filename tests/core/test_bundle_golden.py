@@ -366,3 +366,30 @@ def test_golden_rows_that_were_altered_are_not_replayed(saved: str) -> None:
     (Path(saved) / "golden.parquet").unlink()
     with pytest.raises(CorruptBundleError, match=r"golden\.parquet is missing"):
         verify(saved, against="http://127.0.0.1:1")
+
+
+# --- exports ---
+
+
+class Exported(SumFormat):
+    """What is read again is off by a little."""
+
+    exports, tolerance, off = True, 1e-3, 0.0
+
+    def load(self, path: Path, *, trusted: Any = ()) -> SumModel:
+        model = super().load(path)
+        return SumModel(model.offset + self.off)
+
+
+def test_an_export_is_there_when_it_predicted_the_golden_rows_alike(
+    bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    form = Exported()
+    monkeypatch.setattr("mercury_core.bundle.directory._format", lambda key: form)
+    form.off = 0.5
+    with pytest.raises(BundleError, match=r"wrote predicts otherwise by .*0\.001 is allowed \(prediction of row \d"):
+        bundle.save(tmp_path / "m", format="sum")
+    assert not (tmp_path / "m").exists()
+    form.off = 1e-9
+    assert bundle.save(tmp_path / "m", format="sum").is_dir()
+    assert Bundle(SumModel()).save(tmp_path / "n", format="sum").is_dir()  # it has no golden rows
