@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import chain
@@ -29,8 +30,10 @@ if TYPE_CHECKING:
 
 #: Rows that are read and predicted at a time.
 BATCH_ROWS = 65_536
-# Batches that are written at a time, and lost where a run is killed: about a second of work.
+# Batches that are written at a time.
 _BATCHES_A_PART = 16
+# In seconds: what was predicted is kept for a run that has to go on as often as that, or with every part.
+_KEPT_EVERY = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +113,13 @@ def predict_to_file(
     identity = identity_of_source(str(source), stores)
     state = State(_key(bundle, identity, reader, roles, batch_rows, params))
     with closing(state):
-        done, resumed = len(state.rows), sum(state.rows)
+        resumed = sum(state.rows)
         batches = read_batches(
             source, rows=batch_rows, reader=reader, roles=roles, stores=stores, skip=resumed, **params
         )
-        with _telling(beside), closing(batches), closing(_parts(bundle, batches, jobs)) as new:
-            parts = chain(map(state.part, range(done)), _keeping(new, state, is_first=not done))
+        with _telling(beside), closing(batches), closing(_pieces(bundle, batches, jobs, state)) as new:
+            done = map(state.piece, range(len(state.rows)))
+            parts = _in_parts(chain(done, new), batch_rows * _BATCHES_A_PART, bundle)
             first = next(parts)  # what cannot be read or predicted at all leaves nothing behind
             with opened() as write:
                 write(first)
@@ -169,39 +173,45 @@ def _key(
     return key_of([bundle.digest, bundle.packages(), identity, reader, roles, batch_rows, params])
 
 
-def _parts(bundle: Bundle, batches: Iterator[DataSet], jobs: int) -> Generator[pa.Table, None, None]:
-    """Predictions, some batches of them at a time."""
+def _pieces(bundle: Bundle, batches: Iterator[DataSet], jobs: int, state: State) -> Generator[pa.Table, None, None]:
+    """Predictions, some batches of them at a time, each kept for a run that is to go on with them.
+
+    The last ones are not: the run is over as soon as it has them.
+    """
     import pyarrow as pa
 
     def predict(data_set: DataSet) -> pa.Table:
         return prediction_table(data_set, bundle.predict(data_set))
 
     waiting: list[pa.Table] = []
+    kept = time.monotonic()
     with closing(in_order(predict, ((batch,) for batch in batches), jobs, "mercury-predict")) as tables:
         for table in tables:
             waiting.append(_like(table, waiting[0].schema, bundle) if waiting else table)
-            if len(waiting) == _BATCHES_A_PART:
-                yield pa.concat_tables(waiting)
-                waiting = []
+            if len(waiting) == _BATCHES_A_PART or time.monotonic() - kept >= _KEPT_EVERY:
+                piece, waiting = pa.concat_tables(waiting), []
+                state.add(piece)
+                yield piece
+                kept = time.monotonic()
     if waiting:
         yield pa.concat_tables(waiting)
 
 
-def _keeping(parts: Iterator[pa.Table], state: State, *, is_first: bool) -> Iterator[pa.Table]:
-    """Keep parts for a run that is to go on with them; a run of one part is over as soon as it has it."""
-    first = next(parts, None) if is_first else None
-    if first is not None:
-        second = next(parts, None)
-        if second is None:
-            yield first
-            return
-        state.add(first)
-        yield first
-        parts = chain([second], parts)
-        del first, second
-    for part in parts:
-        state.add(part)
-        yield part
+def _in_parts(pieces: Iterator[pa.Table], rows: int, what: object) -> Iterator[pa.Table]:
+    """The same predictions in parts of so many rows, wherever a run was interrupted; the last may have fewer."""
+    import pyarrow as pa
+
+    waiting: list[pa.Table] = []
+    room, is_first = rows, True
+    for piece in pieces:
+        rest = _like(piece, waiting[0].schema, what) if waiting else piece
+        while rest.num_rows >= room:
+            yield pa.concat_tables([*waiting, rest.slice(0, room)])
+            waiting, rest, room, is_first = [], rest.slice(room), rows, False
+        waiting.append(rest)
+        room -= rest.num_rows
+    if room < rows or is_first:  # a source without rows makes one part without
+        yield pa.concat_tables(waiting)
 
 
 def _like(table: pa.Table, schema: pa.Schema, what: object) -> pa.Table:

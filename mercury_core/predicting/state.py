@@ -2,7 +2,7 @@
 
 In the user's cache directory lies a directory a run, named by a hash of all that its predictions hang on: the manifest
 of the model, the versions of the packages, the source with its size and time (or its version, in a store), the reader
-with its parameters. So nothing of another run is ever mixed in. It holds a file a part, each written whole or not at
+with its parameters. So nothing of another run is ever mixed in. It holds a file a piece, each written whole or not at
 all, and is removed when the target is there.
 """
 
@@ -80,7 +80,7 @@ def key_of(run: Any) -> str | None:
 
 
 class State:
-    """The parts of one run that are done.
+    """The pieces of one run that are done.
 
     Attributes:
         rows: How many each of them has.
@@ -100,7 +100,7 @@ class State:
             while (there := self._rows_of(len(self.rows))) is not None:
                 self.rows.append(there)
 
-    def part(self, number: int) -> pa.Table:
+    def piece(self, number: int) -> pa.Table:
         """Read one that is done."""
         import pyarrow as pa
         from pyarrow import ipc
@@ -144,11 +144,11 @@ class State:
         return self._path / f"{number:06}.arrow"
 
     def _rows_of(self, number: int) -> int | None:
-        """How many rows a part has; None where it is not there, or is damaged."""
+        """How many rows a piece has; None where it is not there, or is damaged."""
         import pyarrow as pa
 
         try:
-            rows: int = self.part(number).num_rows
+            rows: int = self.piece(number).num_rows
         except (FileNotFoundError, pa.ArrowInvalid):
             return None
         return rows

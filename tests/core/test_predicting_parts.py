@@ -140,6 +140,29 @@ def test_what_was_done_is_not_done_again(
     assert not list(tmp_path.glob("cache/predictions/*"))
 
 
+def test_of_a_slow_model_less_than_a_part_is_lost(
+    model: str, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(predicting, "_BATCHES_A_PART", 4)
+    monkeypatch.setattr(predicting, "_KEPT_EVERY", 0.0)  # as if each batch took longer than that
+    for _ in interrupt(monkeypatch, after=7):
+        with pytest.raises(MemoryError):
+            run(model, source, f"{tmp_path}/out/")
+    assert len(kept(tmp_path)) == 7
+    monkeypatch.setattr(predicting, "_KEPT_EVERY", 1000.0)
+    assert run(model, source, f"{tmp_path}/out/").resumed_rows == 35
+    manifest = json.loads((tmp_path / "out/predictions.json").read_text())
+    assert [part["rows"] for part in manifest["parts"]] == [20, 20, 7]  # as without an interruption
+    assert pq.read_table(sorted((tmp_path / "out").glob("*.parquet"))).to_pydict() == expected(47)
+
+
+def test_a_source_without_rows(model: str, tmp_path: Path) -> None:
+    pq.write_table(table(0), tmp_path / "none.parquet")
+    for target in ("p.parquet", "out/"):
+        assert run(model, tmp_path / "none.parquet", f"{tmp_path}/{target}").num_rows == 0
+    assert pq.read_table(tmp_path / "p.parquet").to_pydict() == expected(0)
+
+
 @pytest.mark.parametrize("other", ["model", "source", "parameter", "batch_rows", "damaged"])
 def test_nothing_of_another_run_is_mixed_in(
     model: str, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, other: str
