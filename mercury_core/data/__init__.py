@@ -6,6 +6,7 @@
 `DataBunch`             named data sets: train, valid, test, …
 `Predictions`           what a model gives: values, and scores where it has them
 `mercury_core.data.roles`  which columns of a table are what
+`mercury_core.data.content`  which columns stand for something else, as for images
 ======================  =======================================================================
 
 All are immutable, and mappings with attribute access. Arrow is the hub of every conversion.

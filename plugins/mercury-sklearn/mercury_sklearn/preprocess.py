@@ -7,7 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from mercury_core.errors import ArgumentsError, BundleFormatError, FitError, MissingColumnsError
-from mercury_sklearn.preprocess_columns import Categorical, Numeric
+from mercury_sklearn.preprocess_columns import Categorical, Kept, Numeric
 from mercury_sklearn.preprocess_options import NumericOptions, faults_of, options_for
 from mercury_sklearn.refusals import odd_one
 
@@ -33,7 +33,8 @@ class Preprocess:
     """Makes one matrix of float64 of all features: numbers are imputed and scaled, categories imputed and encoded.
 
     A column of integers, floats or decimals is numeric; one of strings, booleans or an Arrow dictionary holds
-    categories. What is learnt is learnt from the data set ``train``.
+    categories. What is learnt is learnt from the data set ``train``. A column that stands for something else, as one of
+    images (`mercury_core.data.content`), is kept as it is, before the numbers; then the features are a table.
 
     Args:
         numeric: Options of all numeric columns: ``impute`` (``median``, ``mean``, ``most_frequent``, ``constant`` with
@@ -97,12 +98,17 @@ class Preprocess:
             raise MissingColumnsError(
                 "The data set 'train', of which sklearn.preprocess has options,", strange, table.column_names
             )
-        learnt = [self._learn(name, table.column(name)) for name in table.column_names]
+        learnt = [self._learn(table.schema.field(name), table.column(name)) for name in table.column_names]
         return FittedPreprocess([column for column in learnt if column is not None])
 
-    def _learn(self, name: str, column: pa.ChunkedArray) -> Numeric | Categorical | None:
+    def _learn(self, field: pa.Field, column: pa.ChunkedArray) -> Numeric | Categorical | Kept | None:
         import pyarrow as pa
 
+        from mercury_core.data.content import holds_content
+
+        name = field.name
+        if holds_content(field) and (self._params["columns"] or {}).get(name, "passthrough") == "passthrough":
+            return Kept(name)
         tests = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal)
         numeric = any(test(column.type) for test in tests)
         options = options_for(name, numeric, self._params)
@@ -152,9 +158,12 @@ class FittedPreprocess:
         columns: The columns that are taken, in order, with what was learnt of each.
     """
 
-    def __init__(self, columns: Sequence[Numeric | Categorical]) -> None:
+    def __init__(self, columns: Sequence[Numeric | Categorical | Kept]) -> None:
         self.columns = tuple(columns)
-        self.output_names = [name for column in self.columns for name in column.output_names]
+        self._kept = [column.name for column in self.columns if isinstance(column, Kept)]
+        self._made = [column for column in self.columns if not isinstance(column, Kept)]
+        self._made_names = [name for column in self._made for name in column.output_names]
+        self.output_names = [*self._kept, *self._made_names]
         twice = [name for name, count in Counter(self.output_names).items() if count > 1]
         if twice:
             raise FitError(_WHAT, f"two of its columns would be called {twice[0]!r}", "Rename a column of the source.")
@@ -168,7 +177,8 @@ class FittedPreprocess:
             data_set: Its features are taken by name; columns that were not there in training are left out.
 
         Returns:
-            The data set with ``features`` of rows × `output_names`, float64; other roles are untouched.
+            The data set with ``features`` of rows × `output_names`: a matrix of float64, or an Arrow table where
+            columns are kept as they are; other roles are untouched.
 
         Raises:
             MissingColumnsError: Features are missing.
@@ -183,17 +193,21 @@ class FittedPreprocess:
         missing = [name for name in names if name not in features]
         if missing:
             raise MissingColumnsError("The data to preprocess", missing, features.field_names)
-        table = features.select(names).to("arrow").underlying
-        matrix = np.empty((table.num_rows, len(self.output_names)))
-        for start in range(0, table.num_rows, _ROWS):
-            part = table.slice(start, _ROWS)
-            rows = matrix[start : start + _ROWS]
-            place = 0
-            for column, values in zip(self.columns, part.columns, strict=True):
-                width = len(column.output_names)
-                column.write(values, rows[:, place : place + width])
-                place += width
-        return data_set.replace(features=DataWrapper(matrix, self.output_names))
+        parts = [features.select(self._kept).to("arrow")] if self._kept else []
+        if self._made:
+            table = features.select([column.name for column in self._made]).to("arrow").underlying
+            matrix = np.empty((table.num_rows, len(self._made_names)))
+            for start in range(0, table.num_rows, _ROWS):
+                part = table.slice(start, _ROWS)
+                rows = matrix[start : start + _ROWS]
+                place = 0
+                for column, values in zip(self._made, part.columns, strict=True):
+                    width = len(column.output_names)
+                    column.write(values, rows[:, place : place + width])
+                    place += width
+            made = DataWrapper(matrix, self._made_names)
+            parts.append(made.to("arrow") if parts else made)
+        return data_set.replace(features=parts[0] if len(parts) == 1 else DataWrapper.concat_columns(parts))
 
     def save(self, path: Path) -> None:
         """Write ``preprocess.json`` into the directory `path`; every number keeps its last bit."""
@@ -204,7 +218,7 @@ class FittedPreprocess:
         return f"FittedPreprocess({len(self.columns)} columns -> {len(self.output_names)})"
 
 
-def _column(state: Mapping[str, Any]) -> Numeric | Categorical:
+def _column(state: Mapping[str, Any]) -> Numeric | Categorical | Kept:
     """A column from JSON; whatever it is not meant to be is refused, since a file may come from anywhere."""
     values = dict(state)
     kind = values.pop("kind")
@@ -215,6 +229,8 @@ def _column(state: Mapping[str, Any]) -> Numeric | Categorical:
             raise ValueError(f"no step is called {', '.join(map(repr, sorted(unknown)))}")
         fill = values.pop("fill")
         return Numeric(**values, steps=steps, fill=None if fill is None else float(fill))
+    if kind == "kept":
+        return Kept(**values)
     if kind == "categorical":
         categories, infrequent = tuple(values.pop("categories")), tuple(values.pop("infrequent"))
         return Categorical(**values, categories=categories, infrequent=infrequent)

@@ -75,6 +75,26 @@ class Numeric:
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """A column that stands for something else, as one of images, and is kept as it is.
+
+    Attributes:
+        name: Its name.
+    """
+
+    name: str
+
+    @property
+    def output_names(self) -> list[str]:
+        """The columns that it becomes."""
+        return [self.name]
+
+    def state(self) -> dict[str, Any]:
+        """For JSON."""
+        return {"kind": "kept", **asdict(self)}
+
+
+@dataclass(frozen=True, slots=True)
 class Categorical:
     """A column of categories, which becomes a column each, or the number of each.
 

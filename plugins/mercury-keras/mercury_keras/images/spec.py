@@ -10,6 +10,7 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from mercury_core.data.content import CONTENT
 from mercury_core.errors import DataError
 from mercury_keras.specs import ImageSpec
 
@@ -33,7 +34,7 @@ def with_spec(field: pa.Field, image: ImageSpec, *, batch_size: int | None = Non
         image: How its images are decoded.
         batch_size: How many images make a batch, where whoever trains or predicts does not say; None leaves it to them.
     """
-    noted = {_SPEC: json.dumps(asdict(image))}
+    noted = {CONTENT: "images", _SPEC: json.dumps(asdict(image))}
     if batch_size is not None:
         noted[_BATCH_SIZE] = json.dumps(batch_size)
     return _with(field, noted)
