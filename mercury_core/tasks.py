@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from mercury_core.bundle import Bundle
+    from mercury_core.bundle.fields import Field
     from mercury_core.contracts import Fitted, Model
     from mercury_core.data import DataBunch, DataSet
 
@@ -93,8 +94,26 @@ def _apply(bunch: DataBunch, transform: Any, work: Any, params: Mapping[str, Any
     first = bunch["train"] if "train" in bunch else next(iter(bunch.values()))
     is_raw = not first.applied and "features" in first
     inputs, sample = (fields_of(first.features), chosen(first.features)) if is_raw else ((), None)
+    if is_raw and "train" in bunch:
+        _warn_of_nulls(bunch, inputs)
     applied = AppliedTransform(reference_to(transform), dict(params), work, inputs, sample)
     return bunch.transform(applied)
+
+
+def _warn_of_nulls(bunch: DataBunch, inputs: Sequence[Field]) -> None:
+    """Say which rows are measured here that the model will refuse once it is saved: those with nulls beyond train's."""
+    import warnings
+
+    from mercury_core.bundle.fields import null_beside
+
+    for name, data_set in bunch.items():
+        if name != "train" and "features" in data_set and (columns := null_beside(inputs, data_set.features)):
+            shown = ", ".join(map(repr, columns[:10])) + ", …" * (len(columns) > 10)
+            warnings.warn(
+                f"The data set {name!r} has nulls in {shown}, where 'train' has none: they are taken here, and refused "
+                f"where the model is used. Let 'train' have some, or fill them in the source.",
+                stacklevel=4,
+            )
 
 
 def _transform_sets(

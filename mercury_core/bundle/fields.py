@@ -54,6 +54,15 @@ def fields_of(wrapper: DataWrapper) -> tuple[Field, ...]:
     )
 
 
+def null_beside(fields: Iterable[Field], wrapper: DataWrapper) -> list[str]:
+    """The columns of a wrapper with nulls that the fields do not allow, where the wrapper has them at all."""
+    full = [field.name for field in fields if not field.nullable and field.name in wrapper]
+    if not full or is_matrix(wrapper):
+        return []
+    columns = zip(full, columns_of(wrapper.select(full)), strict=True)
+    return [name for name, column in columns if column.null_count]
+
+
 def columns_of(wrapper: DataWrapper) -> Iterable[pa.ChunkedArray]:
     """The columns in Arrow, converted one after another: all of a large frame would take its memory once more."""
     from mercury_core.data.hub import arrow_of

@@ -231,3 +231,16 @@ def test_a_stored_model_says_where_it_is(tmp_path: Path, bunch: DataBunch, monke
     stored = store_model(fit_model(bunch, fit_mean), tmp_path / "m", format="text", remote=f"{tmp_path}/store/")
     assert (stored.path, stored.uri) == (tmp_path / "m", str(tmp_path / "store/m"))
     assert repr(stored) == f"StoredModel(path={str(stored.path)!r}, uri={stored.uri!r})"
+
+
+def same(data_set: DataSet) -> DataSet:
+    return data_set
+
+
+def test_nulls_that_the_model_will_refuse_are_warned_of(table: pa.Table) -> None:
+    gaps = table.set_column(2, "b", pa.array([0.5, None, 0.5, 0.5]))
+    read = read_data_bunch({"train": "full", "test": "gaps"}, reader={"full": table, "gaps": gaps}.get, roles=ROLES)
+    with pytest.warns(UserWarning, match="The data set 'test' has nulls in 'b', where 'train' has none: .* refused"):
+        transformed = transform_data_bunch(read, same)
+    transform_data_bunch(transformed, same)  # once is enough
+    transform_data_bunch(DataBunch({"train": read["test"], "test": read["train"]}), same)
