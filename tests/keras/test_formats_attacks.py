@@ -146,6 +146,11 @@ ATTACKS: dict[str, tuple[type[Exception], str, Any]] = {
         "tests>bent",
         {"config": {"units": 3, "activation": "tests>bent"}},
     ),
+    "layer of another Keras": (
+        BundleFormatError,
+        f"Later of keras.layers, which Keras {K.__version__} does not have",
+        {"module": "keras.layers", "class_name": "Later", "registered_name": None, "config": {}},
+    ),
     "a number as class": (BundleFormatError, "class named", {"class_name": 3}),
 }
 

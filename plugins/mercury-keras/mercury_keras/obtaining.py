@@ -143,7 +143,9 @@ def _called(
     except FitError:
         raise
     except Exception as error:
-        raise FitError(what, f"it cannot be made: {said(error)}", "Change its parameters or the function.") from error
+        kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
+        todo = "Change its parameters or the function."
+        raise FitError(what, f"it cannot be made: {kind}{said(error)}", todo) from error
     if not isinstance(model, keras().Model):
         raise FitError(what, f"the function gives {type(model).__name__}", "Expected a Keras model.")
     return model
@@ -164,6 +166,11 @@ def _check_config(path: Path) -> list[Fault]:
         return [Fault(at, f"{path} cannot be read as JSON: {said(error)}.")]
     if not isinstance(content, Mapping) or "class_name" not in content or "config" not in content:
         return [Fault(at, f"{path} is no model of Keras's: expected class_name and config, as model.to_json() gives.")]
+    from mercury_keras.formats.trust import contents
+
+    if refused := contents(content).refused:
+        todo = "Make the model in a function of your own, model: module:function."
+        return [Fault(at, f"{path} holds {'; '.join(dict.fromkeys(refused))}. {todo}")]
     return []
 
 

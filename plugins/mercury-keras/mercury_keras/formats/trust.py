@@ -155,9 +155,13 @@ def _look(node: dict[str, Any], found: Contents) -> None:
     elif name not in _PLAIN:
         registered = node.get("registered_name")
         registered = registered if isinstance(registered, str) else name
-        cls = None if {registered, name} & _registered().keys() else _keras_class(module, name)
-        if cls is None:
+        is_own = bool({registered, name} & _registered().keys())
+        cls = None if is_own else _keras_class(module, name)
+        if cls is None and not is_own and _is_lacking(module, name):
+            found.refused.append(f"{name} of {module}, which Keras {keras().__version__} does not have")
+        elif cls is None:
             found.custom.add(registered)
+        if cls is None:
             return
         if issubclass(cls, keras().Operation) and not issubclass(cls, keras().layers.Layer):
             found.operations.add(name)
@@ -210,6 +214,12 @@ def _keras_class(module: Any, name: str) -> type | None:
         if isinstance(cls, type) and issubclass(cls, bases) and cls.__module__.startswith("keras."):
             return cls
     return None
+
+
+def _is_lacking(module: Any, name: str) -> bool:
+    """Whether a public name space of Keras has no such name: that of another version may."""
+    space = _public(module) if isinstance(module, str) and module.startswith("keras.") else None
+    return space is not None and not hasattr(space, name)
 
 
 def _is_keras_function(module: Any, name: str) -> bool:
