@@ -19,6 +19,7 @@ KEYS = {
     ("fit", "keras.fit"): "mercury-keras",
     ("fit", "sklearn.fit"): "mercury-sklearn",
     ("save", "keras.hdf5"): "mercury-keras",
+    ("save", "sklearn.onnx"): "mercury-onnx",
     ("save", "sklearn.skops"): "mercury-sklearn",
     ("serve", "http"): "mercury-http",
     ("transform", "sklearn.preprocess"): "mercury-sklearn",

@@ -165,19 +165,10 @@ class OnnxModel:
         return DataWrapper(pa.table(parts, names=list(names)))
 
     def _scores(self, found: Any, rows: int) -> Array:
-        kind = self.spec.scores
-        scores = np.asarray(found, np.float64)
-        if kind == "targets":
-            if scores.ndim != 3 or scores.shape[:2] != (len(self.spec.targets), rows):
-                raise self._odd(found)
-            parts = [
-                part[:, place] if 0 <= place < part.shape[1] else np.zeros(rows)
-                for part, place in zip(scores, self.spec.places, strict=True)
-            ]
-            return np.column_stack(parts)
-        if kind == "signed":
-            last = scores.reshape(rows, -1)[:, -1]
-            return np.column_stack([-last, last])
+        try:
+            scores = arranged(self.spec, np.asarray(found, np.float64))
+        except (ValueError, IndexError) as error:
+            raise self._odd(found) from error
         if scores.shape != (rows, len(self._score_names)):
             raise self._odd(found)
         return scores
@@ -201,6 +192,22 @@ class OnnxModel:
     def __repr__(self) -> str:
         taken, given = len(self.spec.features), ", ".join(self.spec.targets)
         return f"OnnxModel({self.spec.estimator}: {taken} feature{'s' * (taken != 1)} -> {given})"
+
+
+def arranged(spec: Spec, scores: Array) -> Array:
+    """Scores as a graph gives them, arranged as scikit-learn gives them: a column a class, or a target."""
+    if spec.scores == "targets":
+        parts = [
+            part[:, place] if place >= 0 else np.zeros(len(part))
+            for part, place in zip(scores, spec.places, strict=True)
+        ]
+        return np.column_stack(parts)
+    if spec.scores == "reversed":
+        return scores[:, ::-1]
+    if spec.scores == "signed":
+        last = scores[:, -1] if scores.ndim > 1 else scores
+        return np.column_stack([-last, last])
+    return scores
 
 
 def model_of(session: Any, spec: Spec, where: Path) -> OnnxModel:

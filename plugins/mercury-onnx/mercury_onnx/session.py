@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 TOLERANCE = 1e-5
 #: The variable of the environment that says on how many threads a model computes, whatever it was saved with.
 THREADS = "MERCURY_ONNX_THREADS"
-_ERRORS_ONLY = 3
+_FATAL = 4
 
 
 def need(key: str, install: str, *packages: str) -> None:
@@ -68,7 +68,7 @@ def of(source: str | bytes, *, threads: int | None = 1) -> Any:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = _ERRORS_ONLY  # what is said below that is raised, too
+    options.log_severity_level = _FATAL  # what is said below that is raised, too
     options.intra_op_num_threads = _threads(threads)
     options.inter_op_num_threads = 1
     # Threads that wait must not keep a core busy that the server needs.

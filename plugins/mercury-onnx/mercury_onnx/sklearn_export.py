@@ -14,24 +14,21 @@ from mercury_core.data import DataSet, DataWrapper
 from mercury_core.data.prediction_table import prediction_table
 from mercury_core.errors import MercuryError, UnsavableModelError
 from mercury_onnx import session as sessions
-from mercury_onnx.model import OnnxModel
+from mercury_onnx.model import OnnxModel, arranged
 from mercury_onnx.sample import Kind, kinds_of, sample
 from mercury_onnx.specs import Spec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from mercury_sklearn.model import SklearnModel
 
+    from mercury_core.bundle.replay import VerifyReport
     from mercury_core.data import Predictions
 
 _MATRIX = "features"
 _ELSE = "Save it as sklearn.skops."
 _LIBRARIES = ("scikit-learn", "skl2onnx", "onnx", "onnxruntime")
 # What skl2onnx says of a class that it has no converter for.
-_LACKS = re.compile(
-    r"(?:shape calculator|converter) for (?:type|model) '?<class '[\w.]*?(\w+)'>|for alias 'Sklearn(\w+)'"
-)
+_LACKS = re.compile(r"(?:shape calculator|converter) for (?:type|model) '?<class '[\w.]*?(\w+)'>")
 
 
 def exported(model: SklearnModel, key: str, threads: int) -> tuple[bytes, Spec]:
@@ -54,136 +51,119 @@ def exported(model: SklearnModel, key: str, threads: int) -> tuple[bytes, Spec]:
     try:
         wanted = model.predict(rows)
     except MercuryError as error:
-        why = f"{key} tries an export with rows that it makes up, and the model predicts none ({error})"
+        why = f"{key} tries an export with rows that it makes up, and the model predicts none of them ({error})"
         raise UnsavableModelError(repr(model), why, _ELSE) from error
-    failed: BaseException | None = None
-    moved = ""
+    failures: list[str] = []
     for is_double in (True, False):
         try:
             content = _converted(model, kinds, is_double=is_double)
             bare = OnnxModel(sessions.of(content), _bare(model, wanted))
             given = bare.raw(rows.features)
         except Exception as error:  # noqa: BLE001  whatever skl2onnx and onnxruntime raise
-            failed = failed or error
+            failures.append(_said(error, key))
             continue
-        spec = _spec(model, rows, kinds, wanted, given, threads)
-        try:
-            found = OnnxModel(bare.underlying, spec).predict(rows)
-        except MercuryError as error:
-            failed = failed or error
-            continue
-        report = compared(*(prediction_table(rows, one).to_pydict() for one in (wanted, found)), sessions.TOLERANCE)
+        again = OnnxModel(bare.underlying, _spec(model, wanted, given, threads))
+        report = _difference(rows, wanted, again)
         if report.holds:
-            return content, spec
-        moved = moved or f"by {report.largest:.1e}, and {report.tolerance} is allowed ({report.where})"
-    if moved:
-        raise UnsavableModelError(repr(model), f"what {key} wrote predicts otherwise, {moved}", _ELSE)
-    assert failed is not None  # noqa: S101 -- neither way came through
-    raise UnsavableModelError(repr(model), _said(failed, key), _ELSE) from failed
-
-
-def _is_classifier(model: SklearnModel) -> bool:
-    from mercury_sklearn.inputs import type_of
-
-    return type_of(model.underlying) == "classifier"
+            return content, replace(again.spec, refused=_refused(model, again, rows, kinds))
+        moved = f"by {report.largest:.1e}, and {report.tolerance:g} is allowed ({report.where})"
+        failures.insert(0, f"what {key} wrote predicts otherwise, {moved}")
+    raise UnsavableModelError(repr(model), failures[0], _ELSE)
 
 
 def _converted(model: SklearnModel, kinds: dict[str, Kind], *, is_double: bool) -> bytes:
+    from mercury_sklearn.inputs import type_of
     from skl2onnx import convert_sklearn
     from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType, StringTensorType
 
     from mercury_onnx.sklearn_trees import CONVERTERS, finished
 
-    estimator: Any = model.underlying
     numbers = DoubleTensorType if is_double else FloatTensorType
     names = model.feature_names
-    if model.input == "numpy":
-        inputs = [(_MATRIX, numbers([None, len(names)]))]
-    else:
-        inputs = [(name, (StringTensorType if kinds[name].is_text else numbers)([None, 1])) for name in names]
-    arguments = {
-        "initial_types": inputs,
+    inputs = [(name, (StringTensorType if kinds[name].is_text else numbers)([None, 1])) for name in names]
+    arguments: dict[str, Any] = {
+        "initial_types": inputs if model.input != "numpy" else [(_MATRIX, numbers([None, len(names)]))],
         "target_opset": {"": 21, "ai.onnx.ml": 3},
         "custom_conversion_functions": CONVERTERS,
     }
+    plain = {id(model.underlying): {"zipmap": False}} if type_of(model.underlying) == "classifier" else None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of skl2onnx's insides; what matters is what comes out
-        if not _is_classifier(model):
-            return bytes(finished(convert_sklearn(estimator, **arguments)).SerializeToString())
         try:
-            made = convert_sklearn(estimator, options={id(estimator): {"zipmap": False}}, **arguments)
-        except NameError:  # of a classifier that gives no maps and does not know the option
-            made = convert_sklearn(estimator, **arguments)
-        return bytes(finished(made).SerializeToString())
+            made = convert_sklearn(model.underlying, options=plain, **arguments)
+        except NameError:  # an option that a class does not have, which gives columns anyway
+            made = convert_sklearn(model.underlying, **arguments)
+    return bytes(finished(made).SerializeToString())
 
 
 def _bare(model: SklearnModel, wanted: Predictions) -> Spec:
     """What has to be known to feed it."""
-    names = wanted.values.field_names
-    return Spec("", tuple(model.feature_names), names, ("string",) * len(names), matrix=model.input == "numpy")
-
-
-def _spec(
-    model: SklearnModel, rows: DataSet, kinds: dict[str, Kind], wanted: Predictions, given: list[Any], threads: int
-) -> Spec:
     from mercury_sklearn.estimators import describe
 
-    types = wanted.values.to("arrow").underlying.schema.types
-    return replace(
-        _bare(model, wanted),
+    return Spec(
         estimator=describe(model.underlying),
-        types=tuple(map(str, types)),
-        classes=wanted.classes,
-        refused=tuple(_refused(model, rows, kinds)),
-        threads=threads,
-        versions=_versions(),
-        **_scores(model, wanted, given),
+        features=tuple(model.feature_names),
+        targets=wanted.values.field_names,
+        types=tuple(str(kind) for kind in wanted.values.to("arrow").underlying.schema.types),
+        matrix=model.input == "numpy",
     )
 
 
-def _scores(model: SklearnModel, wanted: Predictions, given: list[Any]) -> dict[str, Any]:
-    """How the scores of scikit-learn are had of the second output."""
-    if wanted.scores is None:
-        return {"scores": "none"}
-    found = np.asarray(given[1]) if len(given) > 1 else np.empty(0)
+def _spec(model: SklearnModel, wanted: Predictions, given: list[Any], threads: int) -> Spec:
+    from importlib.metadata import version
+
+    spec = replace(
+        _bare(model, wanted),
+        classes=wanted.classes,
+        threads=threads,
+        versions={name: version(name) for name in _LIBRARIES},
+    )
+    return spec if wanted.scores is None else _with_scores(spec, model, wanted.scores.to("numpy").underlying, given)
+
+
+def _with_scores(spec: Spec, model: SklearnModel, wanted: Any, given: list[Any]) -> Spec:
+    """How the scores of scikit-learn are had of the second output: that way which gives them most exactly."""
+    found = np.asarray(given[1], np.float64) if len(given) > 1 else np.empty((0, 0))
     if found.ndim == 3:
         classes = [list(labels) for labels in model.underlying.classes_]
-        return {"scores": "targets", "places": tuple(one.index(1) if 1 in one else -1 for one in classes)}
-    wide = found.shape == wanted.scores.to("numpy").underlying.shape
-    # Of two classes some give one decision value, or one that stands for the second beside another thing.
-    signed = len(wanted.classes or ()) == 2 and not _are_probabilities(wanted)
-    return {"scores": "signed" if signed or not wide else "columns"}
+        return replace(spec, scores="targets", places=tuple(one.index(1) if 1 in one else -1 for one in classes))
+    ways = [replace(spec, scores="columns"), replace(spec, scores="reversed"), replace(spec, scores="signed")]
+    made = [(way, arranged(way, found)) for way in ways]
+    fitting = [(way, np.abs(scores - wanted).max()) for way, scores in made if scores.shape == wanted.shape]
+    return min(fitting, key=lambda one: float(one[1]), default=(ways[0], 0))[0]
 
 
-def _are_probabilities(wanted: Predictions) -> bool:
-    return wanted.scores is not None and bool((wanted.scores.to("numpy").underlying >= 0).all())
+def _difference(rows: DataSet, wanted: Predictions, again: OnnxModel) -> VerifyReport:
+    both = (prediction_table(rows, one).to_pydict() for one in (wanted, again.predict(rows)))
+    return compared(next(both), next(both), sessions.TOLERANCE)
 
 
-def _refused(model: SklearnModel, rows: DataSet, kinds: dict[str, Kind]) -> Iterator[str]:
-    """What the estimator refuses in a column of numbers, tried."""
-    features = rows.features.slice(0, 1)
-    for name, value in (("nan", np.nan), ("inf", np.inf)):
-        parts = {
-            one: features[one].to("arrow").underlying.column(0) if kinds[one].is_text else np.full(1, value)
-            for one in features
-        }
+def _refused(model: SklearnModel, again: OnnxModel, rows: DataSet, kinds: dict[str, Kind]) -> tuple[Any, ...]:
+    """Which odd numbers are refused: those that the estimator refuses, and those that the export takes otherwise."""
+    numeric = [place for place, name in enumerate(model.feature_names) if not kinds[name].is_text]
+    found = []
+    for name, value in (("nan", np.nan), ("inf", np.inf)) if numeric else ():
+        columns = {one: rows.features[one].to("numpy").underlying[:, 0].copy() for one in rows.features}
+        for row, place in enumerate(numeric):
+            columns[model.feature_names[place]][row % rows.features.num_rows] = value
+        features = DataWrapper(columns)
+        if model.input == "numpy":
+            features = DataWrapper(np.column_stack([*columns.values()]), model.feature_names)
+        odd = DataSet({"features": features})
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                model.predict(DataSet({"features": DataWrapper(parts)}))
+                holds = _difference(odd, model.predict(odd), again).holds
         except MercuryError:
-            yield name
+            holds = False
+        if not holds:
+            found.append(name)
+    return tuple(found)
 
 
 def _said(error: BaseException, key: str) -> str:
     """What was said, with the estimator that it is about."""
-    found = _LACKS.search(str(error))
-    if found:
-        return f"skl2onnx has no converter for {found[1]}, so {key} cannot write it"
+    lacking = _LACKS.search(str(error))
+    if lacking:
+        return f"skl2onnx has no converter for {lacking[1]}, so {key} cannot write it"
     return f"{key} failed ({sessions.first_line(error)})"
-
-
-def _versions() -> dict[str, str]:
-    from importlib.metadata import version
-
-    return {name: version(name) for name in _LIBRARIES}

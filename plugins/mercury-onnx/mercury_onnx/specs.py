@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 NAME = "model.json"
 _FORMAT_VERSION = 1
 
-#: How the scores are had: ``none``; ``columns``, as the graph gives them; ``signed``, the last column as ``-d`` and
-#: ``d``; ``targets``, of targets × rows × labels, those of the label 1 of each target.
-Scores = Literal["none", "columns", "signed", "targets"]
+#: How the scores are had of what the graph gives: ``none``; ``columns``, as they are; ``reversed``, the last one first;
+#: ``signed``, the last one as ``-d`` and ``d``; ``targets``, of targets × rows × labels, those of the label 1.
+Scores = Literal["none", "columns", "reversed", "signed", "targets"]
 
 
 @dataclass(frozen=True, slots=True)
