@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
@@ -140,6 +141,33 @@ def test_torch_and_pillow_resize_alike(fit: Any, interpolation: Any, monkeypatch
     assert np.abs(by_torch - decoded(data, image)).max() <= 1
 
 
+@pytest.mark.parametrize("fit", ["stretch", "crop", "pad"])
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
+def test_without_smoothing_pixels_are_left_out(fit: Any, interpolation: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Stripes of one pixel, three of which make one: smoothed, they are grey.
+    stripes = np.zeros((90, 120, 3), np.uint8)
+    stripes[:, 1::3] = 255
+    data = encoded(Image.fromarray(stripes))
+    image = ImageSpec(30, 40, "rgb", interpolation, fit, antialias=False)
+    sharp = decoded(data, image)
+    assert (sharp == 255).all()
+    assert 60 < decoded(data, replace(image, antialias=True)).mean() < 110
+    monkeypatch.delitem(sys.modules, "torch", raising=False)
+    assert (decoded(data, image) == sharp).all()
+    grey = decoded(data, replace(image, color_mode="grayscale"))
+    assert (grey == 255).all()
+
+
+def test_without_smoothing_torch_and_pillow_resize_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("torch")
+    for form in ("PNG", "JPEG"):
+        data, image = encoded(smooth(97, 61), form), ImageSpec(40, 50, antialias=False)
+        by_torch = decoded(data, image)
+        with monkeypatch.context() as patch:
+            patch.delitem(sys.modules, "torch")
+            assert np.abs(by_torch - decoded(data, image)).max() <= 1
+
+
 def test_what_pillow_cannot_lend_is_copied(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("torch")
     data, image = encoded(smooth(97, 61)), ImageSpec(40, 50)
@@ -200,6 +228,15 @@ def test_the_fast_way_gives_what_pillow_gives(form: str, mode: Any, fit: Any, mo
             (ours, of_pillow), taken = by_both(data, image, monkeypatch)
             assert taken
             assert np.abs(ours - of_pillow).max() <= 1
+
+
+def test_without_smoothing_a_jpeg_is_decoded_as_tensorflow_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("simplejpeg")
+    data = encoded(smooth(400, 300), "JPEG", quality=90)
+    (ours, of_pillow), taken = by_both(data, ImageSpec(300, 400, antialias=False), monkeypatch)
+    assert taken
+    assert 0 < np.abs(ours - of_pillow).max() <= 10
+    assert np.abs(ours - of_pillow).mean() <= 1.5
 
 
 def test_what_is_not_plain_is_left_to_pillow(monkeypatch: pytest.MonkeyPatch) -> None:

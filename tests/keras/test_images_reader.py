@@ -264,6 +264,7 @@ def test_damaged_and_missing_images_are_left_out_and_counted(files: Files, tmp_p
         ({"validation_split": 0.5}, "'validation_split' needs 'subset' as well"),
         ({"subset": "training"}, "'subset' needs 'validation_split' as well"),
         ({"seed": -1}, "'seed' must not be negative"),
+        ({"antialias": False, "interpolation": "lanczos"}, "'interpolation: lanczos' smooths"),
         ({"classes": []}, "'classes' names none"),
         ({"classes": ["a", "a"]}, "'classes' has 'a' twice"),
     ],

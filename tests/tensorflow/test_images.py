@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 INPUT = InputSpec("image", ("image",), ImageSpec(6, 6))
+INPUT_OF_40 = InputSpec("image", ("image",), ImageSpec(40, 32, antialias=False))
 
 
 @pytest.fixture
@@ -42,6 +43,25 @@ def test_a_damaged_image_is_named_through_the_pipeline_of_tensorflow(images: Dat
     with pytest.raises(ReadError, match=r"7\.png: it is damaged") as caught, own_errors(data, None):
         model.fit(data, shuffle=False, verbose=0)
     assert not isinstance(caught.value.__cause__, ReadError)
+
+
+@pytest.mark.parametrize("form", ["png", "jpg"])
+def test_without_smoothing_pixels_are_those_of_keras(form: str, tmp_path: Path) -> None:
+    if form == "jpg":  # Pillow decodes it a little more exactly
+        pytest.importorskip("simplejpeg")
+    chance = np.random.default_rng(0)
+    for place, size in enumerate([(90, 61), (20, 30), (64, 40), (7, 150)]):
+        rough = Image.fromarray(chance.integers(0, 256, (8, 8, 3), np.uint8)).resize(size, Image.Resampling.BICUBIC)
+        (tmp_path / f"{place % 2}").mkdir(exist_ok=True)
+        rough.save(tmp_path / f"{place % 2}" / f"{place}.{form}")
+    keras: Any = backend.keras()
+    data = keras.utils.image_dataset_from_directory(
+        tmp_path, image_size=(40, 32), batch_size=4, shuffle=False, verbose=False
+    )
+    theirs = np.concatenate([x for x, _ in data.as_numpy_iterator()])
+    features = read_images(str(tmp_path), image_size=(40, 32), antialias=False).features
+    ours = np.concatenate([x for (x,) in batches(features, [INPUT_OF_40])])
+    assert np.abs(ours - theirs).max() < 1.01
 
 
 def test_augmented_batches_come_again(images: DataSet) -> None:

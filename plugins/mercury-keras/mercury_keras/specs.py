@@ -24,6 +24,7 @@ class ImageSpec:
         color_mode: ``grayscale`` (1 channel), ``rgb`` (3) or ``rgba`` (4).
         interpolation: ``nearest``, ``bilinear``, ``bicubic`` or ``lanczos``.
         fit: What is done to another shape: ``stretch`` it, ``crop`` it to the centre, or ``pad`` it with black.
+        antialias: Whether what is made smaller is smoothed; without, pixels are left out, as Keras does.
     """
 
     height: int
@@ -31,6 +32,7 @@ class ImageSpec:
     color_mode: Literal["grayscale", "rgb", "rgba"] = "rgb"
     interpolation: Literal["nearest", "bilinear", "bicubic", "lanczos"] = "bilinear"
     fit: Literal["stretch", "crop", "pad"] = "stretch"
+    antialias: bool = True
 
     @property
     def channels(self) -> int:

@@ -9,6 +9,7 @@ by less than 2 of 255 in the mean.
 from __future__ import annotations
 
 import sys
+from functools import partial
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
     Size = tuple[int, int]
 
 _MODES = {"grayscale": "L", "rgb": "RGB", "rgba": "RGBA"}
-# Those that torch has as well, as Pillow computes them.
-_OF_TORCH = ("bilinear", "bicubic")
+# Those that torch has as well, with or without smoothing, as Pillow computes them.
+_OF_TORCH = {("bilinear", True), ("bilinear", False), ("bicubic", True)}
 # How many times the size that is wanted a JPEG is decoded at, at least.
 _GAP = 2
 _TODO = "Replace it, take it out, or read the images with invalid: skip."
@@ -55,11 +56,15 @@ def decode(source: str | Path | bytes, image: ImageSpec, out: Array, name: str =
     mode = _MODES[image.color_mode]
     try:
         data = source if isinstance(source, bytes) else _read(source)
+        # Reduced, it would be smoothed.
+        least = partial(_least, image) if image.antialias and image.interpolation != "nearest" else None
+        if (pixels := fast.pixels(data, mode, least, not image.antialias)) is not None:
+            _fill(pixels, image, out)
+            return
         with Image.open(BytesIO(data)) as opened:
-            if image.interpolation != "nearest":
-                opened.draft(mode, _least(opened.size, image))
-            pixels = fast.pixels(data, opened, mode)
-            _fill(_in_mode(opened, mode, name) if pixels is None else pixels, image, out)
+            if least is not None:
+                opened.draft(mode, least(opened.size))
+            _fill(_in_mode(opened, mode, name), image, out)
     except MercuryError:
         raise
     except FileNotFoundError:
@@ -77,7 +82,7 @@ def _read(path: str | Path) -> bytes:
         return file.read()
 
 
-def _least(size: Size, image: ImageSpec) -> Size:
+def _least(image: ImageSpec, size: Size) -> Size:
     """How large a JPEG of that size has to be decoded, at least."""
     if image.fit == "stretch":
         return image.width * _GAP, image.height * _GAP
@@ -123,12 +128,17 @@ def _fill(picture: Any, image: ImageSpec, out: Array) -> None:
         left, top = (image.width - size[0]) // 2, (image.height - size[1]) // 2
         out = out[top : top + size[1], left : left + size[0]]
     if (box[2] - box[0], box[3] - box[1]) != size:
-        if image.color_mode == "rgb" and image.interpolation in _OF_TORCH and "torch" in sys.modules:
-            _resize_by_torch(picture, size, box, image.interpolation, out)
+        if image.color_mode == "rgb" and (image.interpolation, image.antialias) in _OF_TORCH and "torch" in sys.modules:
+            _resize_by_torch(picture, size, box, image, out)
             return
         # Cut out first: what is outside must not be seen at the edges, as torch does not see it.
         cut = _cut(Image.fromarray(picture) if is_array else picture, box)
-        picture = cut.resize(size, getattr(Image.Resampling, image.interpolation.upper()))
+        way = getattr(Image.Resampling, image.interpolation.upper())
+        if image.antialias or image.interpolation == "nearest":
+            picture = cut.resize(size, way)
+        else:
+            scale = cut.width / size[0], 0, 0, 0, cut.height / size[1], 0
+            picture = cut.transform(size, Image.Transform.AFFINE, scale, way)
     else:
         picture = picture[box[1] : box[3], box[0] : box[2]] if is_array else _cut(picture, box)
     pixels = np.asarray(picture)
@@ -139,11 +149,13 @@ def _cut(picture: Any, box: Box) -> Any:
     return picture if box == (0, 0, *picture.size) else picture.crop(box)
 
 
-def _resize_by_torch(picture: Any, size: Size, box: Box, interpolation: str, out: Array) -> None:
+def _resize_by_torch(picture: Any, size: Size, box: Box, image: ImageSpec, out: Array) -> None:
     import torch
 
     rows = _pixels(picture)[:, box[1] : box[3], box[0] : box[2]].permute(0, 3, 1, 2)
-    resized = torch.nn.functional.interpolate(rows, (size[1], size[0]), mode=interpolation, antialias=True)[0].numpy()
+    resized = torch.nn.functional.interpolate(
+        rows, (size[1], size[0]), mode=image.interpolation, antialias=image.antialias
+    )[0].numpy()
     if rows.shape[1] == 3:
         # It lies in memory as it is wanted.
         out[...] = resized.transpose(1, 2, 0)

@@ -63,6 +63,7 @@ class ImagesReader:
         color_mode: Literal["grayscale", "rgb", "rgba"] = "rgb",
         interpolation: Literal["nearest", "bilinear", "bicubic", "lanczos"] = "bilinear",
         fit: Literal["stretch", "crop", "pad"] = "stretch",
+        antialias: bool = True,
         batch_size: int | None = None,
         shuffle: bool = False,
         seed: int = 0,
@@ -85,8 +86,10 @@ class ImagesReader:
             features: Its columns that are features beside the image.
             image_size: Height and width that images are brought to, in pixels.
             color_mode: Channels that images are brought to: 1, 3 or 4.
-            interpolation: How they are resized; never without smoothing, but for ``nearest``.
+            interpolation: How they are resized.
             fit: What is done to another shape: ``stretch`` it, ``crop`` it to the centre, ``pad`` it with black.
+            antialias: Whether what is made smaller is smoothed; ``false`` gives the pixels of Keras's own
+                ``image_dataset_from_directory``.
             batch_size: How many make a batch, where ``keras.fit`` does not say; None for its default.
             shuffle: Whether the rows are in an order of chance, which `seed` tells. Training shuffles by itself.
             seed: Of `shuffle` and of `validation_split`.
@@ -116,7 +119,7 @@ class ImagesReader:
         rows = _part(listing.table.num_rows, params, source)
         names = listing.table.column(listing.file).to_pylist()
         paths = {int(row): str(root / names[row]) for row in rows}
-        spec = ImageSpec(image_size[0], image_size[1], color_mode, interpolation, fit)
+        spec = ImageSpec(image_size[0], image_size[1], color_mode, interpolation, fit, antialias)
         bad = _damaged(paths, spec) if invalid == "skip" else _missing(paths, names, source)
         if bad:
             _tell(bad, names, len(paths), source)
@@ -172,6 +175,8 @@ class ImagesReader:
         if (part is None) != (subset is None):
             given, lacks = ("subset", "validation_split") if part is None else ("validation_split", "subset")
             yield Fault((given,), f"'{given}' needs '{lacks}' as well.")
+        if not params.get("antialias", True) and params.get("interpolation") == "lanczos":
+            yield Fault(("antialias",), "'interpolation: lanczos' smooths: leave 'antialias' out, or take bilinear.")
         if params.get("seed", 0) < 0:
             yield Fault(("seed",), f"'seed' must not be negative: got {params['seed']}.")
         for name in ("classes", "extensions", "label_columns"):
