@@ -102,6 +102,14 @@ def test_an_absolute_path_needs_no_directory(tmp_path: Path) -> None:
     assert not messages([{"use": "csv_logger", "filename": str(tmp_path / "log.csv")}])
 
 
+def test_an_absolute_path_where_nothing_can_be_made_is_a_fault(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("a file, where a directory is to be")
+    [(path, message)] = messages([{"use": "ModelCheckpoint", "filepath": str(tmp_path / "taken" / "{epoch}.keras")}])
+    assert path == ("callbacks", 0, "filepath")
+    assert message.startswith(f"ModelCheckpoint writes to {tmp_path}/taken/")
+    assert message.endswith(f"cannot be made, since {tmp_path}/taken is no directory.")
+
+
 @pytest.mark.parametrize("filename", ["taken/log.csv", "folder"])
 def test_a_log_that_cannot_be_written_is_named(tmp_path: Path, filename: str) -> None:
     (tmp_path / "taken").write_text("a file, where a directory is to be")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -116,6 +117,18 @@ def test_an_empty_class_folder_is_an_error_that_names_it(files: Files) -> None:
     for read in (read_images, read_images.schema):
         with pytest.raises(ReadError, match=r"its class folder 'dog' holds no image \(\.bmp, .*Fill it, remove it"):
             read(str(root))
+
+
+def test_a_class_folder_that_may_not_be_read_is_no_empty_one(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Any) -> Any:
+        if str(path).endswith("dog"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    scandir = os.scandir
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(ReadError, match=r"Cannot read .*dog: Permission denied\. Give yourself the right to read it"):
+        read_images(str(files("cat/1.png", "dog/1.png")))
 
 
 def test_sources_that_hold_no_images_are_refused(files: Files, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from mercury_core.contracts import Fault
 from mercury_core.errors import FitError, did_you_mean
+from mercury_core.storage.refusals import why_not_made
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -78,15 +79,16 @@ def _placed(item: Any, directory: Path | None, at: tuple[str | int, ...], faults
     if isinstance(item, str):
         item = {"use": item}
     path = item.get(parameter, default)
-    if not isinstance(path, str | Path) or Path(path).is_absolute() or "://" in str(path):
+    if not isinstance(path, str | Path) or "://" in str(path):
+        return item
+    where = (*at, parameter) if parameter in item else at
+    if Path(path).is_absolute():
+        if why := why_not_made(Path(path)):
+            faults.append(Fault(where, f"{name} writes to {path}: {why}"))
         return item
     if directory is None:
-        faults.append(
-            Fault(
-                (*at, parameter) if parameter in item else at,
-                f"The path {str(path)!r} of {name} is relative: add directory, where it lies, as `directory: out`.",
-            )
-        )
+        todo = "add directory, where it lies, as `directory: out`"
+        faults.append(Fault(where, f"The path {str(path)!r} of {name} is relative: {todo}."))
         return item
     # A name with placeholders, as "{epoch:02d}.keras", is no path yet: it is joined as text.
     return {**item, parameter: str(directory / path)}

@@ -85,13 +85,21 @@ def images_of_class(path: Path, name: str, source: str, endings: Collection[str]
 
 
 def images_in(path: Path, endings: Collection[str]) -> Iterator[str]:
-    """Every image below a directory, relative to it with ``/`` between names, in their order."""
-    for here, folders, files in os.walk(path):
+    """Every image below a directory, relative to it with ``/`` between names, in their order.
+
+    Raises:
+        ReadError: A directory in it may not be read.
+    """
+    for here, folders, files in os.walk(path, onerror=_refuse):
         folders[:] = sorted(name for name in folders if not _is_hidden(name))
         below = os.path.relpath(here, path).replace(os.sep, "/")
         for name in sorted(files):
             if _is_image(name, endings) and not _is_hidden(name):
                 yield name if below == "." else f"{below}/{name}"
+
+
+def _refuse(error: OSError) -> None:
+    raise ReadError(str(error.filename), str(error.strerror), "Give yourself the right to read it.") from error
 
 
 def _is_hidden(name: str) -> bool:
