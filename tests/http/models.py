@@ -6,6 +6,7 @@ import base64
 import os
 import threading
 import time
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,6 @@ from mercury_core.errors import PredictError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from mercury_core import DataSet
 
@@ -174,6 +174,14 @@ def slow(data: DataSet) -> Predictions:
 def slower(data: DataSet) -> Predictions:
     """Takes longer than a signal."""
     time.sleep(1.0 if (data.features.to("numpy").underlying != 0).any() else 0)
+    return scored(data)
+
+
+def marking(data: DataSet) -> Predictions:
+    """Leaves a mark once it is at work, and takes a moment longer."""
+    if (data.features.to("numpy").underlying != 0).any():
+        Path(os.environ["MARK_OF_TEST"]).touch()
+        time.sleep(0.3)
     return scored(data)
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import socket
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
+from mercury_http.memory import memory_of
 from mercury_http.people import KINDS
 from mercury_http.server import serve
 from mercury_http.settings import Settings
@@ -107,6 +109,17 @@ def test_a_hundred_megabytes_are_refused_before_they_arrive(strict: str) -> None
     with socket.create_connection(address(strict)) as connection:
         connection.sendall(head.encode() + b" " * 1000)
         assert b" 413 " in connection.recv(65536).partition(b"\r\n")[0]
+
+
+def test_a_hundred_megabytes_in_chunks_cost_no_memory(strict: str) -> None:
+    def chunks() -> Iterator[bytes]:
+        for _ in range(100):
+            yield bytes(1 << 20)
+
+    before = memory_of(os.getpid())
+    with contextlib.suppress(ConnectionError):  # it is refused, and not read to its end
+        assert ask(strict, INFER, chunks(), headers=BEARER).status == 413  # type: ignore[arg-type]
+    assert memory_of(os.getpid()) - before < 50 << 20
 
 
 def test_a_body_that_does_not_come_is_given_up(strict: str) -> None:

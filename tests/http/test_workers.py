@@ -6,6 +6,7 @@ import http.client
 import os
 import signal
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -159,6 +160,30 @@ def test_workers_that_are_killed_under_load_cost_their_own_connections_only(path
         store(path, "process_id", "run-2")
         service.reload()
         assert all_of(service.url, 2) == set(map(str, service.pids))
+
+
+def test_workers_load_again_under_load_and_stop_once_they_have_answered(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MARK_OF_TEST", str(tmp_path / "mark"))
+    store(path, "slow", "run-0")
+    with serve_model(str(path), load=LOAD, port=0, workers=2) as service:  # type: ignore[attr-defined]
+        with Asking(service.url, 6) as asking:
+            for number in range(1, 4):
+                store(path, "slow", f"run-{number}")
+                service.reload()
+                while asking.answered < 20 * number:
+                    assert (asking.wrong, asking.closed) == ([], 0)
+        assert (asking.wrong, asking.closed) == ([], 0)
+        assert ask(service.url, "/v2/models/model").json["versions"] == ["run-3"]
+        store(path, "marking", "run-4")
+        service.reload()
+        with ThreadPoolExecutor(1) as pool:
+            asked = pool.submit(ask, service.url, "/v2/models/model/infer", ROW)
+            while not (tmp_path / "mark").exists():
+                assert not asked.done()
+            service.stop()
+            assert asked.result().status == 200
 
 
 def test_one_that_leaks_is_replaced_and_no_request_is_lost(path: Path) -> None:

@@ -10,6 +10,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from granian._granian import SocketHolder
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.server.embed import Server
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 _PATIENCE = 30.0
 _MOMENT = 0.1
+_BACKLOG = 2048
 
 
 class HttpService:
@@ -36,15 +38,24 @@ class HttpService:
         host: The address to listen at.
         port: The port.
         loaded_first: Whether nobody is listened to before all models are loaded: where others answer meanwhile.
+        listener: The number of a bound socket to listen at, which other processes may have as well; without one, the
+            server makes its own.
 
     Attributes:
         url: Where.
     """
 
     def __init__(
-        self, sources: Mapping[str, Source], settings: Settings, host: str, port: int, *, loaded_first: bool = False
+        self,
+        sources: Mapping[str, Source],
+        settings: Settings,
+        host: str,
+        port: int,
+        *,
+        loaded_first: bool = False,
+        listener: int | None = None,
     ) -> None:
-        self._loaded_first = loaded_first
+        self._loaded_first, self._listener = loaded_first, listener
         self.url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
         self.settings = settings
         self._address = (host, port)
@@ -135,7 +146,7 @@ class HttpService:
             await self.app.shelf.load_all()
             for error in self.app.shelf.errors.values():
                 raise error
-        self._server = server_of(self.app, *self._address)
+        self._server = server_of(self.app, *self._address, self._listener)
         await self._server.serve()  # until it was stopped, and what was under way is answered
         # The server's own threads end in their own time, and an interpreter that ends before them makes them panic.
         await asyncio.sleep(_MOMENT)
@@ -160,17 +171,41 @@ class HttpService:
                 time.sleep(0.002)
 
 
-def server_of(app: App, host: str, port: int) -> Any:
+class _SharingServer(Server):
+    """The server, at a socket that was handed to it: what waits there is not lost where another that has it too ends.
+
+    Args:
+        listener: The number of the socket; None lets the server make one.
+        **more: The server's own arguments.
+    """
+
+    def __init__(self, target: Any, listener: int | None, **more: Any) -> None:
+        super().__init__(target, **more)
+        self._listener = listener
+
+    def _init_shared_socket(self) -> None:
+        if self._listener is None:
+            super()._init_shared_socket()  # type: ignore[no-untyped-call]
+            return
+        place = socket.socket(fileno=self._listener)
+        place.setblocking(False)
+        place.listen(_BACKLOG)
+        made: Any = SocketHolder  # whose arguments its stubs do not tell
+        self.__dict__.update(_ssp=None, _shd=made(place.detach(), False, _BACKLOG), _sfd=self._listener)
+
+
+def server_of(app: App, host: str, port: int, listener: int | None) -> Any:
     """The HTTP server for an application."""
     settings = app.settings
-    return Server(
+    return _SharingServer(
         app,
+        listener,
         address=host,
         port=port,
         interface=Interfaces.RSGI,
         http=HTTPModes.http1,
         websockets=False,
-        backlog=2048,
+        backlog=_BACKLOG,
         backpressure=settings.connections,
         http1_settings=HTTP1Settings(
             header_read_timeout=round(settings.header_timeout * 1000),

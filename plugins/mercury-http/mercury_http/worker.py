@@ -27,7 +27,7 @@ def main() -> int:
     # From the process that started this one, and from nobody else.
     job = pickle.loads(commands.read(int.from_bytes(commands.read(8), "little")))  # noqa: S301
     sources, settings, host, port = job
-    service = HttpService(sources, settings, host, port, loaded_first=True)
+    service = HttpService(sources, settings, host, port, loaded_first=True, listener=int(sys.argv[1]))
     signal.signal(signal.SIGTERM, lambda _number, _frame: threading.Thread(target=service.stop).start())
     try:
         service.start()

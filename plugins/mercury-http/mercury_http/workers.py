@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import pickle
+import socket
 import subprocess
 import sys
 import threading
@@ -18,7 +19,6 @@ from mercury_http.memory import memory_of
 from mercury_http.metrics import DIRECTORY
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Mapping
 
     from mercury_http.settings import Settings
@@ -33,6 +33,15 @@ _EVERY = 1.0
 _GONE = "the process has ended"
 
 
+def shared(place: socket.socket) -> socket.socket:
+    """Another socket at the same address, which nobody listens at yet: connections are spread over those that do."""
+    another = socket.socket(place.family, place.type)
+    another.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    another.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    another.bind(place.getsockname())
+    return another
+
+
 class WorkerError(MercuryError):
     """A process that answers could not load its models."""
 
@@ -43,15 +52,17 @@ class Worker:
     Args:
         job: What it is given first.
         env: Its environment.
+        place: Where it is to listen once it has loaded its models.
     """
 
-    def __init__(self, job: bytes, env: Mapping[str, str]) -> None:
-        self.began = time.monotonic()
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "mercury_http.worker"],
+    def __init__(self, job: bytes, env: Mapping[str, str], place: socket.socket) -> None:
+        self.began, self.place = time.monotonic(), place
+        self.process = subprocess.Popen(  # noqa: S603
+            [sys.executable, "-m", "mercury_http.worker", str(place.fileno())],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=dict(env),
+            pass_fds=[place.fileno()],
         )
         self._heard = threading.Condition()
         self._answers: list[str] = []
@@ -148,11 +159,15 @@ class Workers:
         self._stopping, self._ended = threading.Event(), threading.Event()
         # One reload or renewal at a time; and no process is started once they are being stopped.
         self._turn, self._change = threading.Lock(), threading.Lock()
-        self.workers = [Worker(self._job, self._env) for _ in range(count)]
+        self.workers = [self._begun() for _ in range(count)]
         self._coming: list[Worker] = []
         self._threads = [threading.Thread(target=self._watch, args=(index,), daemon=True) for index in range(count)]
         for thread in self._threads:
             thread.start()
+
+    def _begun(self, place: socket.socket | None = None) -> Worker:
+        """Start a process, at a place of its own, or at that of another, which is to end."""
+        return Worker(self._job, self._env, shared(self._place) if place is None else place)
 
     @property
     def pids(self) -> list[int]:
@@ -213,7 +228,8 @@ class Workers:
             thread.start()
         for thread in [*enders, *self._threads]:
             thread.join()
-        self._place.close()
+        for place in [self._place, *(worker.place for worker in workers)]:
+            place.close()
         self._counts.cleanup()
         self._ended.set()
 
@@ -239,6 +255,7 @@ class Workers:
                 return
             if worker is not self.workers[index]:  # it was renewed
                 continue
+            worker.place.close()  # the others get what would go there
             log.error("A worker has ended with %s; another is started.", worker.process.returncode)
             quick = time.monotonic() - worker.began < _SOON
             pause = min(max(0.5, 2 * pause), _LONGEST_PAUSE) if quick else 0.0
@@ -248,7 +265,7 @@ class Workers:
                 if self._stopping.is_set():
                     return
                 if worker is self.workers[index]:
-                    self.workers[index] = another = Worker(self._job, self._env)
+                    self.workers[index] = another = self._begun()
                     threading.Thread(target=self._say_how, args=(another,), daemon=True).start()
 
     @staticmethod
@@ -275,7 +292,7 @@ class Workers:
             with self._change:
                 if self._stopping.is_set():
                     return
-                another = Worker(self._job, self._env)
+                another = self._begun(worker.place)  # so what waits to be answered by the one is by the other
                 self._coming.append(another)
             fault = self._fault_of(another)
             with self._change:
