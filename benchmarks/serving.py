@@ -1,186 +1,159 @@
-"""Requests a second of one worker on one core: ours, against an application written by hand for this one model.
+"""Requests a second of one worker on one core: ours, against other servers of the same model.
 
-The same scikit-learn pipeline (20 features, scaler and logistic regression) answers to ``wrk``, which has the other
-core, with 1 and 64 connections and 1 and 100 rows a request, by turns. Both answer with the label alone, as servers do
-that only predict.
-It needs ``wrk`` and ``taskset``, and the packages uvicorn, starlette and httptools for the application written by hand.
+    python benchmarks/serving.py [SERVER ...] [--cases 1x64 ...] [--rounds N] [--seconds S] [--list]
+
+The same scikit-learn pipeline (20 features, scaler and logistic regression) in servers that each have an environment of
+their own, which this program makes in the user's cache, and in an application written by hand of Starlette and msgspec.
+`wrk`, which has the other core, asks them by turns; those that are not asked are halted. All answer with the label
+alone, and with the same labels. Ends with 1 where a limit is missed.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import re
-import shutil
-import signal
-import socket
+import argparse
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
-from http.client import HTTPConnection
+from importlib.util import find_spec
 from pathlib import Path
 
-ROUNDS, SECONDS = 3, 2
-CASES = ((1, 64), (100, 64), (1, 1))
-#: Ours is to be at least so many times as fast as the application written by hand, by rows and connections.
-LIMITS = {(1, 64): 3.0}
+from peers.environments import versions_of
+from peers.load import Answer, Running, missing, rows_of
+from peers.servers import SERVERS, Server, python_for
+
+CASES = ((1, 64), (100, 64), (1, 1), (100, 1))
+OURS = ("mercury", "mercury onnx")
+#: Ours is to be at least so many times as fast: by server, peer, rows and connections.
+LIMITS = {
+    ("mercury", "MLServer in-process", 1, 64): 8.0,
+    ("mercury", "by hand", 1, 64): 3.0,
+    ("mercury", "MLServer in-process", 100, 64): 4.5,
+    ("mercury", "MLServer in-process", 1, 1): 1.7,
+    ("mercury onnx", "MLServer in-process", 1, 64): 12.0,
+    ("mercury onnx", "MLServer in-process", 1, 1): 4.0,
+}
 MOST_MEMORY, MOST_P99 = 250.0, 15.0
 
-BY_HAND = """
-import sys, pickle, msgspec, numpy, uvicorn
-from starlette.applications import Starlette
-from starlette.responses import Response
-from starlette.routing import Route
-model = pickle.load(open(sys.argv[1], "rb"))
-class Tensor(msgspec.Struct):
-    name: str
-    shape: list[int]
-    datatype: str
-    data: list[float]
-class Request(msgspec.Struct):
-    inputs: list[Tensor]
-decode, encode = msgspec.json.Decoder(Request).decode, msgspec.json.Encoder().encode
-async def infer(request):
-    tensor = decode(await request.body()).inputs[0]
-    found = model.predict(numpy.array(tensor.data).reshape(tensor.shape)).tolist()
-    output = {"name": "prediction", "datatype": "INT64", "shape": [len(found)], "data": found}
-    return Response(encode({"model_name": "model", "outputs": [output]}), media_type="application/json")
-async def ready(request):
-    return Response(b"{}", media_type="application/json")
-routes = [Route("/v2/models/model/infer", infer, methods=["POST"]), Route("/v2/health/ready", ready)]
-uvicorn.run(Starlette(routes=routes), port=int(sys.argv[2]), log_level="error", access_log=False)
-"""
 
-LUA = """
-wrk.method = "POST"
-wrk.headers["Content-Type"] = "application/json"
-wrk.body = [==[{body}]==]
-"""
+def case_of(text: str) -> tuple[int, int]:
+    """Rows and connections."""
+    rows, _, connections = text.partition("x")
+    return int(rows), int(connections)
 
 
-def made(home: Path) -> None:
-    """Fit the pipeline, and keep it as a bundle and for the application written by hand."""
-    import pickle
-
-    import numpy as np
-    import pyarrow as pa
-    from mercury_sklearn.model import SklearnModel
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    from mercury_core import Bundle, DataBunch, DataSet, store_model
-
-    random = np.random.default_rng(7)
-    rows = random.normal(size=(2000, 20))
-    labels = (rows @ random.normal(size=20) + random.normal(size=2000) > 0).astype(int)
-    pipeline = make_pipeline(StandardScaler(), LogisticRegression()).fit(rows, labels)
-    (home / "model.pickle").write_bytes(pickle.dumps(pipeline))
-    names = [f"x{place}" for place in range(20)]
-    table = pa.table([*rows.T.copy(), labels], names=[*names, "y"])
-    train = DataBunch({"train": DataSet.from_table(table, {"targets": "y"})})
-    model = Bundle.of(SklearnModel(pipeline, names, ["y"], "numpy", ["int64"]), train)
-    store_model(model, home / "bundle", format="sklearn.skops")
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-    return port
+def begun(names: list[str], home: Path) -> list[Running]:
+    """The servers of these names, as far as they can be had."""
+    running: list[Running] = []
+    try:
+        for name in names:
+            server = SERVERS[name]
+            if name == "mercury onnx" and find_spec("mercury_onnx") is None:
+                print(f"{name} is left out: the plugin mercury-onnx is not installed")
+                continue
+            try:
+                one = Running(server, home / name.replace(" ", "-"))
+            except RuntimeError as error:
+                if name in OURS:
+                    raise
+                print(f"{name} is left out: {error}")
+                continue
+            running.append(one)
+            print(f"{name:20} {described(server)}", flush=True)
+            one.sleep()
+    except BaseException:
+        for one in running:
+            one.stop()
+        raise
+    return running
 
 
-def started(command: list[str], port: int) -> subprocess.Popen[bytes]:
-    """Start a server on the first core, and return when it is ready."""
-    process = subprocess.Popen(["taskset", "-c", "0", *command], stdout=subprocess.DEVNULL)
-    until = time.monotonic() + 60
-    while time.monotonic() < until:
-        try:
-            connection = HTTPConnection("127.0.0.1", port, timeout=5)
-            connection.request("GET", "/v2/health/ready")
-            if connection.getresponse().status == 200:
-                return process
-        except OSError:
-            time.sleep(0.02)
-    process.kill()
-    raise RuntimeError(f"{command[0]} did not become ready")
+def described(server: Server) -> str:
+    """The versions of what it is made of."""
+    packages = server.packages or ("mercury-http", "granian")
+    return versions_of(
+        python_for(server), [name.partition("[")[0] for name in packages] + ["scikit-learn"] * (not server.packages)
+    )
 
 
-def asked(port: int, home: Path, rows: int, connections: int) -> tuple[float, float]:
-    """Requests a second, and milliseconds of the slowest one in a hundred."""
-    data = [round(place / 17 % 3 - 1.5, 15) + 1e-13 * place for place in range(20 * rows)]
-    tensor = {"name": "features", "shape": [rows, 20], "datatype": "FP64", "data": data}
-    script = home / f"{rows}.lua"
-    body = json.dumps({"inputs": [tensor], "outputs": [{"name": "prediction"}]})
-    script.write_text(LUA.replace("{body}", body))
-    url = f"http://127.0.0.1:{port}/v2/models/model/infer"
-    wrk = ["taskset", "-c", "1", "wrk", "-t1", f"-c{connections}", f"-d{SECONDS}", "--latency", "-s", str(script), url]
-    said = subprocess.run(wrk, capture_output=True, text=True, check=True).stdout
-    if "Non-2xx" in said:
-        raise RuntimeError(said)
-    slow = re.search(r"99%\s+([\d.]+)(us|ms|s)", said)
-    rate = re.search(r"Requests/sec:\s+([\d.]+)", said)
-    if slow is None or rate is None:
-        raise RuntimeError(said)
-    return float(rate[1]), float(slow[1]) * {"us": 1e-3, "ms": 1.0, "s": 1e3}[slow[2]]
+def check_same(running: list[Running]) -> None:
+    """Whether all predict the same labels.
+
+    Raises:
+        RuntimeError: They do not.
+    """
+    for one in running:
+        one.wake()
+    found = {one.server.name: one.labels(100) for one in running}
+    for one in running:
+        one.sleep()
+    first = next(iter(found.values()))
+    for name, labels in found.items():
+        if labels != first or len(set(labels)) < 2:
+            raise RuntimeError(f"{name} predicts other labels for the same {len(rows_of(100))} rows: {labels}")
 
 
-def peak(process: subprocess.Popen[bytes]) -> float:
-    """The most MiB that a process has had."""
-    text = Path(f"/proc/{process.pid}/status").read_text(encoding="ascii")
-    found = re.search(r"VmHWM:\s+(\d+)", text)
-    return int(found[1]) / 1024 if found else 0.0
+def told(found: dict[str, dict[tuple[int, int], list[Answer]]], memory: dict[str, float]) -> bool:
+    """Print the medians, ours as multiples of the peers', and whether the limits hold."""
+    kept = True
+    cases = next(iter(found.values()))
+    ours = [name for name in found if name in OURS]
+    for case in cases:
+        rows, connections = case
+        print(f"\n{rows} row{'s' * (rows > 1)} a request, {connections} connection{'s' * (connections > 1)}")
+        rates = {name: statistics.median(one.rate for one in taken[case]) for name, taken in found.items()}
+        for name, taken in found.items():
+            late = statistics.median(one.late for one in taken[case])
+            spread = " … ".join(f"{bound(one.rate for one in taken[case]):.0f}" for bound in (min, max))
+            line = f"  {name:20} {rates[name]:8.0f} requests/s ({spread:>15}), 99 % within {late:7.2f} ms"
+            if name == "mercury" and case == (1, 64):
+                kept &= late <= MOST_P99
+                line += f" (<= {MOST_P99:g}: {'kept' if late <= MOST_P99 else 'MISSED'})"
+            for mine in ours if name not in OURS else ():
+                ratio, limit = rates[mine] / rates[name], LIMITS.get((mine, name, *case))
+                line += f"; {mine} / this {ratio:5.2f}"
+                if limit is not None:
+                    kept &= ratio >= limit
+                    line += f" (>= {limit:g}: {'kept' if ratio >= limit else 'MISSED'})"
+            print(line)
+    print()
+    for name, peak in memory.items():
+        line = f"peak memory of {name:20} {peak:5.0f} MiB"
+        if name == "mercury":
+            kept &= peak <= MOST_MEMORY
+            line += f" (<= {MOST_MEMORY:g}: {'kept' if peak <= MOST_MEMORY else 'MISSED'})"
+        print(line)
+    return kept
 
 
 def main() -> int:
-    if not shutil.which("wrk") or not shutil.which("taskset") or (os.cpu_count() or 1) < 2:
-        print("Left out: it needs wrk, taskset and two cores.")
+    """Measure, print, and say whether the limits hold."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("servers", nargs="*", metavar="SERVER", help=", ".join(SERVERS))
+    parser.add_argument("--cases", nargs="+", type=case_of, default=CASES, help="rows x connections, as 1x64")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=2.0, help="of each measurement")
+    args = parser.parse_args()
+    unknown = [name for name in args.servers if name not in SERVERS]
+    if unknown:
+        parser.error(f"there is no server {unknown[0]!r}; there are: {', '.join(SERVERS)}")
+    if lacking := missing():
+        print(f"Left out: {lacking}.")
         return 0
-    with tempfile.TemporaryDirectory() as folder:
-        home = Path(folder)
-        made(home)
-        (home / "by_hand.py").write_text(BY_HAND)
-        ports = {"mercury": free_port(), "by hand": free_port()}
-        serve = [sys.executable, "-m", "mercury_core", "serve", str(home / "bundle"), "--port", str(ports["mercury"])]
-        by_hand = [sys.executable, str(home / "by_hand.py"), str(home / "model.pickle"), str(ports["by hand"])]
-        servers: dict[str, subprocess.Popen[bytes]] = {}
-        found: dict[str, dict[tuple[int, int], list[tuple[float, float]]]] = {}
+    with tempfile.TemporaryDirectory() as name:
+        running = begun(args.servers or list(SERVERS), Path(name))
         try:
-            for name, command in (("mercury", serve), ("by hand", by_hand)):
-                servers[name] = started(command, ports[name])
-                found[name] = {case: [] for case in CASES}
-            for _ in range(ROUNDS):
-                for case in CASES:
-                    for name in servers:
-                        found[name][case].append(asked(ports[name], home, *case))
-            memory = peak(servers["mercury"])
+            check_same(running)
+            found = {one.server.name: {case: [] for case in args.cases} for one in running}
+            for round_ in range(args.rounds):
+                for case in args.cases:
+                    turn = round_ % len(running)
+                    for one in running[turn:] + running[:turn]:
+                        found[one.server.name][case].append(one.measured(*case, args.seconds))
+            memory = {one.server.name: one.peak() for one in running}
         finally:
-            for process in servers.values():
-                process.send_signal(signal.SIGTERM)
-            for process in servers.values():
-                process.wait(30)
+            for one in running:
+                one.stop()
     return 0 if told(found, memory) else 1
-
-
-def told(found: dict[str, dict[tuple[int, int], list[tuple[float, float]]]], memory: float) -> bool:
-    """Print the medians as ratios, and whether the limits hold."""
-    kept = memory <= MOST_MEMORY
-    for case in CASES:
-        rows, connections = case
-        rates = {name: statistics.median(rate for rate, _ in cases[case]) for name, cases in found.items()}
-        slow = statistics.median(late for _, late in found["mercury"][case])
-        ratio = rates["mercury"] / rates["by hand"]
-        line = f"{rows:4} rows, {connections:3} connections: {rates['mercury']:8.0f} requests/s, "
-        line += f"99 % within {slow:6.2f} ms; by hand {rates['by hand']:8.0f}; ratio {ratio:5.2f}"
-        if case in LIMITS:
-            right = ratio >= LIMITS[case] and slow <= MOST_P99
-            line += f" (>= {LIMITS[case]}, and within {MOST_P99:g} ms: {'kept' if right else 'MISSED'})"
-            kept = kept and right
-        print(line)
-    print(f"peak memory {memory:.0f} MiB (<= {MOST_MEMORY:g}: {'kept' if memory <= MOST_MEMORY else 'MISSED'})")
-    return kept
 
 
 if __name__ == "__main__":

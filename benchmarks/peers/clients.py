@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import os
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -236,6 +235,8 @@ def _obstore(uri: str) -> Any:
 
 
 def _in_threads(count: int, work: Callable[[Any], object], items: Iterable[Any]) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
     with ThreadPoolExecutor(count) as pool:
         for _ in pool.map(work, items):
             pass
