@@ -64,7 +64,8 @@ def made(home: Path) -> tuple[np.ndarray, dict[str, np.ndarray]]:
 class Soak:
     """Clients, and what they saw."""
 
-    def __init__(self, url: str, rows: np.ndarray, expected: dict[str, np.ndarray]) -> None:
+    def __init__(self, url: str, rows: np.ndarray, expected: dict[str, np.ndarray], *, kills: bool) -> None:
+        self.kills = kills
         self.address = ("127.0.0.1", int(url.rpartition(":")[2]))
         self.rows, self.expected = rows, expected
         self.seen: Counter[str] = Counter()
@@ -87,6 +88,9 @@ class Soak:
             while not self.over.wait(pause * (0.5 + chance.random())):
                 try:
                     work(chance)
+                except (OSError, http.client.HTTPException) as error:
+                    # What a worker had that was killed is lost, and nothing else may be.
+                    self.note("closed" if self.kills else work.__name__, "" if self.kills else repr(error))
                 except Exception as error:  # noqa: BLE001  whatever it was, it is counted
                     self.note(work.__name__, f"{type(error).__name__}: {error}"[:200])
 
@@ -245,7 +249,7 @@ def soak(home: Path, minutes: float, workers: int, kill: float) -> int:
     try:
         assert server.stdout is not None
         url = server.stdout.readline().split()[-1]
-        work = Soak(url, rows, expected)
+        work = Soak(url, rows, expected, kills=kill > 0)
         threads = [work.keep(0.02, work.good) for _ in range(4)]
         threads += [
             work.keep(0.1, work.bad),
@@ -286,8 +290,7 @@ def soak(home: Path, minutes: float, workers: int, kill: float) -> int:
         print(f"{count} × {fault}")
     print(f"memory: last / second minute = {growth:.3f}, at most {MOST_GROWTH}")
     print(f"{stuck} clients still wait; the server ended with {code}")
-    closed = sum(count for fault, count in work.faults.items() if kill and "Error" in fault)
-    return int(sum(work.faults.values()) > closed or growth > MOST_GROWTH or stuck > 0 or code != 0)
+    return int(work.faults.total() > 0 or growth > MOST_GROWTH or stuck > 0 or code != 0)
 
 
 if __name__ == "__main__":
