@@ -24,6 +24,12 @@ PLUGINS = sorted(path.name.removeprefix("mercury-") for path in (ROOT / "plugins
 TALKING = {"gcs": "servers", "http": "clients", "s3": "servers"}
 #: Plugins whose tests need gigabytes of SDKs: on one Python, in sessions of their own, with the extras that they need.
 DEEP = {"keras": "[torch,onnx,images]"}
+#: Extras of others that their tests need.
+EXTRAS = {"onnx": "[export]"}
+#: Plugins that those extras need, which no index has in the version of this tree.
+BESIDE = {"keras": ("onnx",), "onnx": ("sklearn",)}
+#: Plugins that are tested alone on one Python only, for the time that it takes.
+ONCE = {*TALKING, "onnx"}
 LIGHT = [name for name in PLUGINS if name not in DEEP]
 
 RUNNING = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -67,15 +73,15 @@ for _version in PYTHONS:
 
 
 def _plugin_runs() -> list[object]:
-    """Which plugin is tested on which Python; None for this one. Tests that talk to servers take minutes: on two.
+    """Which plugin is tested on which Python; None for this one. Tests that take their time: on two.
 
     The tag ``alone`` is on those that say something that the session tests does not: other Pythons, fewer packages.
     """
-    others = {**dict.fromkeys(TALKING, OTHERS[-1:]), **dict.fromkeys(DEEP, ())}
+    others = {**dict.fromkeys(ONCE, OTHERS[-1:]), **dict.fromkeys(DEEP, ())}
     runs: list[object] = []
     for name in PLUGINS:
         pythons = (None, *others.get(name, OTHERS))
-        alone = {pythons[-1]} if name in TALKING else set() if name in DEEP else {None, pythons[-1]}
+        alone = {pythons[-1]} if name in ONCE else set() if name in DEEP else {None, pythons[-1]}
         for python in pythons:
             tags = ["alone"] if python in alone else []
             runs.append(nox.param(python, name, id=f"{name}-{python}" if python else name, tags=tags))
@@ -93,11 +99,11 @@ def _editable(*paths: str) -> list[str]:
 
 
 def _plugin_paths(names: Iterable[str] = PLUGINS) -> list[str]:
-    return [f"./plugins/mercury-{name}" for name in names]
+    return [f"./plugins/mercury-{name}{EXTRAS.get(name, '')}" for name in names]
 
 
 def _whole_plugin_paths() -> list[str]:
-    return [f"./plugins/mercury-{name}{DEEP.get(name, '')}" for name in PLUGINS]
+    return [f"./plugins/mercury-{name}{(DEEP | EXTRAS).get(name, '')}" for name in PLUGINS]
 
 
 @nox.session
@@ -180,7 +186,9 @@ def core(session: nox.Session) -> None:
 def plugin(session: nox.Session, plugin: str) -> None:
     """Test one plugin, alone with the core; NAME runs on this interpreter, NAME-3.x on another."""
     groups = ("test", TALKING[plugin]) if plugin in TALKING else ("test",)
-    _install(session, *_editable(".", f"./plugins/mercury-{plugin}{DEEP.get(plugin, '')}"), groups=groups)
+    extras = (DEEP | EXTRAS).get(plugin, "")
+    beside = [f"./plugins/mercury-{name}" for name in BESIDE.get(plugin, ())]
+    _install(session, *_editable(".", f"./plugins/mercury-{plugin}{extras}", *beside), groups=groups)
     tested = [f"tests/{plugin}"]
     if plugin in DEEP:  # nowhere else is it covered, and are its examples run
         home = f"plugins/mercury-{plugin}"

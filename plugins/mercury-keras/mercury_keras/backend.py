@@ -29,9 +29,14 @@ def keras() -> Any:
     neither says one: torch if it is installed, else TensorFlow, else JAX.
 
     Raises:
-        BackendError: None of them is installed, or the one that is asked for is not.
+        BackendError: Keras is not installed; or none of them is, or not the one that is asked for.
     """
     if not hasattr(sys.modules.get("keras"), "layers"):
+        if "keras" not in sys.modules and find_spec("keras") is None:
+            raise BackendError(
+                "Keras is not installed: do `pip install 'mercury-keras[torch]'`, or [tensorflow] or [jax]. What was "
+                "saved as keras.onnx predicts without it."
+            )
         os.environ["KERAS_BACKEND"] = _choose()
     import keras as loaded
 

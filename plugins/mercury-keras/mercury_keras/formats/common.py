@@ -201,11 +201,15 @@ def _faults(spec: ModelSpec) -> list[str]:
 
 def unreadable(path: Path, error: BaseException, beside: Beside) -> BundleFormatError:
     """What Keras, or the library of a format, said when it could not read a file; and what wrote it."""
+    said = "there is not enough memory for it" if isinstance(error, MemoryError) else first_line(error)
+    return BundleFormatError(str(path), f"it cannot be read ({said}){advice(beside)}")
+
+
+def advice(beside: Beside) -> str:
+    """What ends the error where a file cannot be read: the versions that wrote it, where they are others than here."""
     here = versions()
     other = [f"{name} {version}" for name, version in beside.versions.items() if here.get(name, version) != version]
-    advice = f"; it was saved with {', '.join(other)}, which is not what is installed: install that" if other else ""
-    said = "there is not enough memory for it" if isinstance(error, MemoryError) else first_line(error)
-    return BundleFormatError(str(path), f"it cannot be read ({said}){advice}")
+    return f"; it was saved with {', '.join(other)}, which is not what is installed: install that" if other else ""
 
 
 def versions() -> dict[str, str]:

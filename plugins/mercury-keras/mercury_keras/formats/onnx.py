@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from mercury_core.contracts import Fault
-from mercury_core.errors import CorruptBundleError, ProviderNotInstalledError, UnsavableModelError
+from mercury_core.errors import ProviderNotInstalledError, UnsavableModelError
 from mercury_keras.formats import common, exported
-from mercury_keras.formats.reading import loading, saving
+from mercury_keras.formats.reading import saving
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 
 _KEY, _FILE = "keras.onnx", "model.onnx"
 _INSTALL = "'mercury-keras[onnx]'"
-# Operators of the standard; those of others may run code that onnxruntime was given, or read files.
-_DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml"})
+_READERS = ("onnx", "onnxruntime", "mercury_onnx")
 # Keras's own way of export under torch cannot write these for any number of rows.
 _NEWER = frozenset({"LayerNormalization", "GroupNormalization", "RMSNormalization"})
 _INSIDES = (
@@ -40,9 +39,11 @@ class OnnxFormat:
 
     Attributes:
         tolerance: See `mercury_core.contracts.ModelFormat`.
+        exports: Likewise.
     """
 
     tolerance = exported.TOLERANCE
+    exports = True
 
     def save(self, model: Model, path: Path, *, opset_version: int | None = None) -> Path:
         """Export a model, for any number of rows at once, and prove that it predicts the same.
@@ -61,12 +62,14 @@ class OnnxFormat:
         """
         source = common.as_keras(model, _KEY)
         _need_exporter(repr(source))
+        from mercury_onnx import session as sessions
+
         path = common.make(path, source)
         with saving(source, _KEY), exported.quiet(*_INSIDES):
             order = exported.order_of(source.spec)
             _export(exported.forward(source), source.spec, path / _FILE, opset_version)
-            _, run = _opened(path / _FILE, order, source.spec)
-        exported.prove(source, _KEY, run)
+            session = sessions.opened(path / _FILE, threads=None)
+        exported.prove(source, _KEY, _run(session, order, source.spec))
         return common.write(path, source, _KEY, custom={}, outputs=order)
 
     def check_params(self, params: Mapping[str, Any]) -> Iterator[Fault]:  # noqa: ARG002
@@ -84,22 +87,20 @@ class OnnxFormat:
             trusted: Of no meaning here: nothing of the file is looked up by name.
 
         Raises:
-            CorruptBundleError: It refers to other files, or uses operators that are not of the standard.
+            CorruptBundleError: It refers to files elsewhere, uses operators that are not of the standard, or claims
+                numbers that are not there.
             BundleFormatError: It is no ONNX file that can be read.
-            ProviderNotInstalledError: onnx or onnxruntime is missing.
+            ProviderNotInstalledError: mercury-onnx is missing.
         """
         from mercury_keras.model import KerasModel
 
-        _need("onnx", "onnxruntime")
+        _need(*_READERS)
+        from mercury_onnx import session as sessions
+
         path = Path(path)
         beside, file = common.read(path, _KEY), path / _FILE
-        with loading(file, beside):
-            faults = list(dict.fromkeys(_faults(file)))
-        if faults:
-            raise CorruptBundleError(str(file), faults[:5])
-        with loading(file, beside):
-            session, run = _opened(file, beside.outputs, beside.spec)
-        return KerasModel(session, beside.spec, run)
+        session = sessions.opened(file, threads=None, advice=common.advice(beside))
+        return KerasModel(session, beside.spec, _run(session, beside.outputs, beside.spec))
 
 
 def _need(*packages: str) -> None:
@@ -110,7 +111,7 @@ def _need(*packages: str) -> None:
 def _need_exporter(model: str) -> None:
     from mercury_keras.backend import name
 
-    _need("onnx", "onnxruntime")
+    _need(*_READERS)
     backend = name()
     if backend == "torch":
         _need("onnxscript")
@@ -157,16 +158,10 @@ def _export_newer(forward: Any, spec: ModelSpec, file: Path, opset_version: int 
     result.save(file)
 
 
-def _opened(file: Path, order: Any, spec: Any) -> tuple[Any, Any]:
-    """The session, and how it predicts a batch."""
+def _run(session: Any, order: Any, spec: Any) -> Any:
+    """How a session predicts a batch."""
     import numpy as np
-    import onnxruntime
 
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # errors; what is said below that is raised, too
-    there = onnxruntime.get_available_providers()
-    wanted = [name for name in ("CUDAExecutionProvider", "CPUExecutionProvider") if name in there]
-    session = onnxruntime.InferenceSession(str(file), options, providers=wanted)
     names = [one.name for one in session.get_inputs()]
     kinds = {one.name: np.float64 if "double" in one.type else np.float32 for one in session.get_inputs()}
 
@@ -175,31 +170,7 @@ def _opened(file: Path, order: Any, spec: Any) -> tuple[Any, Any]:
         feed = {name: np.ascontiguousarray(feed[name], kinds[name]) for name in names}
         return dict(zip(order or [one.name for one in spec.outputs], session.run(None, feed), strict=True))
 
-    return session, run
-
-
-def _faults(file: Path) -> Iterator[str]:
-    """What a model must not have: data in other files than those beside it, and operators that nobody defines."""
-    import onnx
-
-    model = onnx.load(file, load_external_data=False)
-    own = {(function.domain, function.name) for function in model.functions}
-    parts: list[Any] = [model.graph, *model.functions]
-    for part in parts:  # grows while it goes on
-        tensors = [] if part in model.functions else [*part.initializer]
-        sparse = [] if part in model.functions else [*part.sparse_initializer]
-        for node in part.node:
-            if node.domain not in _DOMAINS and (node.domain, node.op_type) not in own:
-                yield f"it uses {node.domain}:{node.op_type}, which is no operator of the standard"
-            for attribute in node.attribute:
-                parts += [graph for graph in (attribute.g, *attribute.graphs) if graph.node or graph.initializer]
-                tensors += [attribute.t, *attribute.tensors]
-                sparse += [attribute.sparse_tensor, *attribute.sparse_tensors]
-        tensors += [one for each in sparse for one in (each.values, each.indices)]
-        places = [(one.name, entry.value) for one in tensors for entry in one.external_data if entry.key == "location"]
-        for name, place in places:
-            if len(PurePosixPath(place).parts) != 1 or place in (".", "..") or "\\" in place:
-                yield f"its numbers {name!r} lie in {place!r}, outside of its directory"
+    return run
 
 
 #: The provider ``keras.onnx``.
