@@ -152,6 +152,22 @@ def test_metrics(url: str) -> None:
         assert line in text
 
 
+def test_every_way_of_asking_is_counted_however_it_ends() -> None:
+    asked = {"inputs": [{"name": "features", "shape": [1, 3], "datatype": "FP64", "data": [1, 2, 3]}]}
+    with serve({"a b%20": models.classifier()}, port=0) as service:
+        base = "/v2/models/a%20b%2520"
+        for path in ("/infer", "/infer/", "/versions/run-7/infer"):
+            assert ask(service.url, base + path, asked).status == 200
+            assert ask(service.url, base + path, b"{").status == 400
+        for path in ("/predict", "/predict/", "/predict/a%20b%2520"):
+            assert ask(service.url, path, json.dumps(RECORDS).encode()).status == 200
+            assert ask(service.url, path, b"{").status == 400
+        assert ask(service.url, "/predict/nobody", b"{").status == 404
+        lines = ask(service.url, "/metrics").body.decode().splitlines()
+    for status in (200, 400):
+        assert f'mercury_requests_total{{model="a b%20",status="{status}"}} 6.0' in lines
+
+
 def in_arrow(table: pa.Table) -> bytes:
     sink = io.BytesIO()
     with pa.ipc.new_stream(sink, table.schema) as writer:

@@ -13,7 +13,6 @@ import hmac
 import os
 import time
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
 
 import msgspec
 
@@ -94,7 +93,17 @@ class App:
         if name is not None and scope.method == "POST":
             await self._answered(self._counters[name], self._inferred(scope, protocol, name, None), protocol)
         else:
-            await self._answered(None, self._routed(scope, protocol), protocol)
+            await self._answered(self._counters_for(scope), self._routed(scope, protocol), protocol)
+
+    def _counters_for(self, scope: Any) -> ModelMetrics | None:
+        """Where a request for predictions is counted, however it ends; None of any other."""
+        parts = scope.path.strip("/").split("/")
+        if scope.method != "POST":
+            return None
+        if parts[0] == "predict":
+            names = parts[1:] or (self.shelf.names if len(self.shelf.names) == 1 else [""])
+            return self._counters.get(names[0])
+        return self._counters.get(parts[2]) if parts[-1] == "infer" and len(parts) > 3 else None
 
     def give_up(self) -> None:
         """Answer every request under way with an error, since the server has to stop."""
@@ -147,7 +156,7 @@ class App:
 
     async def _routed(self, scope: Any, protocol: Any) -> tuple[int, Headers, bytes]:
         path, method = scope.path.rstrip("/"), scope.method
-        parts = [unquote(part) for part in path.split("/")[1:]]
+        parts = path.split("/")[1:]  # which are not quoted any more
         if parts[:1] == ["v2"]:
             return await self._protocol(parts[1:], method, scope, protocol)
         if parts[:1] == ["predict"] and len(parts) < 3:
@@ -173,7 +182,6 @@ class App:
             name = names[0]
         body = await self._bodies.read(scope.headers, protocol)
         served = self.shelf.get(name)
-        start = time.perf_counter()
         kind = kind_of(scope.headers.get("content-type"))
         wanted = answer_kind(scope.headers.get("accept"), kind)
         rows = rows_of(body, kind, served.bundle.signature)
@@ -182,9 +190,7 @@ class App:
         known = served.empty() if not rows.count else None
         outputs, at = (known, 0) if known is not None else await served.batcher.submit(rows, scores=True)
         columns = outputs.columns(at, at + rows.count, served.score_names)
-        content = written(columns, wanted)
-        self._counters[name].answered(200, time.perf_counter() - start)
-        return 200, [("content-type", wanted)], content
+        return 200, [("content-type", wanted)], written(columns, wanted)
 
     def _told(self, what: str) -> tuple[int, Headers, bytes]:
         if what == "metrics":
