@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from mercury_keras.images.spec import with_spec
+from mercury_keras.specs import ImageSpec
 
 from mercury_core import DataWrapper
 from mercury_core.data import DataSet
@@ -161,6 +163,14 @@ def test_batches_are_views_of_a_numpy_array() -> None:
     assert [len(batch) for batch in taken] == [4, 4, 2]
     assert all(np.shares_memory(batch, array) for batch in taken)
     assert np.array_equal(np.concatenate(taken), array)
+
+
+def test_batches_are_as_large_as_the_reader_of_the_images_says() -> None:
+    field = with_spec(pa.field("image", pa.string()), ImageSpec(4, 4), batch_size=3)
+    features = DataWrapper(pa.table([["no.png"] * 10], schema=pa.schema([field])))
+    for given, expected in ((None, 4), (5, 2)):
+        assert len(features.to("keras", batch_size=given).underlying) == expected
+    assert len(DataWrapper(np.zeros((33, 1), "float32")).to("keras").underlying) == 2
 
 
 def test_batches_come_back_as_the_table_that_they_were_made_of() -> None:

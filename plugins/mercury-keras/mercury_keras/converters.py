@@ -146,7 +146,7 @@ def _check_numbers(wrapper: DataWrapper, target: str) -> None:
 def to_keras(
     wrapper: DataWrapper,
     *,
-    batch_size: int = 32,
+    batch_size: int | None = None,
     shuffle: bool = False,
     seed: int = 0,
     targets: Any = None,
@@ -156,7 +156,8 @@ def to_keras(
 
     Args:
         wrapper: Features in any format: columns of numbers, of images (see ``keras.images``), or both.
-        batch_size: How many rows a batch has; the last may have fewer.
+        batch_size: How many rows a batch has; the last may have fewer. None for that of the reader of the images, else
+            32.
         shuffle: Draw the rows in another order in each epoch.
         seed: What that order follows from, together with the number of the epoch.
         targets: Numbers of the same rows, as the loss takes them: a list, an array, or what `DataWrapper` takes. Then
@@ -180,6 +181,7 @@ def to_keras(
         (3, True)
     """
     from mercury_keras.batches import batches
+    from mercury_keras.images.spec import batch_size_of
     from mercury_keras.inputs import input_specs
 
     if targets is None and sample_weight is not None:
@@ -190,7 +192,7 @@ def to_keras(
         input_specs(wrapper),
         targets=_beside(wrapper, targets, "targets"),
         sample_weight=None if weight is None else weight.ravel(),
-        batch_size=batch_size,
+        batch_size=(batch_size_of(wrapper) or 32) if batch_size is None else batch_size,
         shuffle=shuffle,
         seed=seed,
     )
