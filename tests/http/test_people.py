@@ -132,6 +132,25 @@ def test_the_openapi_document(url: str) -> None:
             assert ask(url, path).status == 200, path
 
 
+def test_the_examples_of_the_document_are_answered(url: str) -> None:
+    def tried(url: str) -> list[str]:
+        document = ask(url, "/openapi.json").json
+        kinds = {
+            path: methods["post"]["requestBody"]["content"]["application/json"]
+            for path, methods in document["paths"].items()
+            if "post" in methods
+        }
+        examples = {path: kind["example"] for path, kind in kinds.items() if kind.get("example") not in (None, [{}])}
+        for path, example in examples.items():
+            answer = ask(url, path, json.dumps(example).encode())
+            assert answer.status == 200, (path, answer.body)
+        return list(examples)
+
+    assert {"/v2/models/paid/infer", "/v2/models/echo/infer", "/v2/models/mixed/versions/1/infer"} <= set(tried(url))
+    with serve(models.pictures(), port=0) as service:
+        assert "/v2/models/model/infer" in tried(service.url)
+
+
 def test_a_request_for_the_index_is_read(url: str) -> None:
     assert ask(url, "/v2/repository/index").status == 405
     for body in (b"5", b"{", b'{"ready": 1}'):

@@ -118,6 +118,7 @@ class Batcher:
         self._waiting: deque[Waiting] = deque()
         self._running: list[Waiting] | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._began = 0.0
         self._due = False
         self._cost = Cost()
         self._limit = most_rows
@@ -171,7 +172,9 @@ class Batcher:
                 self._work.put(None)
             return
         self._running = batch
-        self._timer = self._loop.call_later(self._timeout, self._hung)
+        self._began = self._loop.time()
+        if self._timer is None:  # one for many calls: most are over long before it is due
+            self._timer = self._loop.call_later(self._timeout, self._look)
         self._work.put(batch)
 
     def _next(self) -> list[Waiting]:
@@ -193,6 +196,17 @@ class Batcher:
             rows += one.rows.count
         waiting.extendleft(reversed(passed))
         return batch
+
+    def _look(self) -> None:
+        """Whether the call that is under way has taken too long; if not, look again when it will have."""
+        self._timer = None
+        if self._running is None:
+            return
+        left = self._began + self._timeout - self._loop.time()
+        if left > 0:
+            self._timer = self._loop.call_later(left, self._look)
+        elif not self.hangs:
+            self._hung()
 
     def _hung(self) -> None:
         self.hangs = True
@@ -237,8 +251,6 @@ class Batcher:
     def _done(
         self, batch: Sequence[Waiting], results: Sequence[tuple[Outputs, int] | BaseException], seconds: float
     ) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
         self.hangs = False
         rows = 0
         for one, result in zip(batch, results, strict=True):

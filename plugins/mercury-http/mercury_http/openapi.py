@@ -75,7 +75,8 @@ def document(models: Sequence[Served], *, locked: bool) -> dict[str, Any]:
         for base in (f"/v2/models/{quote(served.name)}", f"/v2/models/{quote(served.name)}/versions/{served.version}"):
             paths[base] = _get(f"What {served.name!r} takes and gives")
             paths[f"{base}/ready"] = _get(f"Whether {served.name!r} answers", also={"503": "Not now"})
-            content = {"application/json": {"schema": {"$ref": "#/components/schemas/InferRequest"}}}
+            asked = {"schema": {"$ref": "#/components/schemas/InferRequest"}, **_infer_example(served)}
+            content = {"application/json": asked}
             paths[f"{base}/infer"] = _post(f"Predict with {served.name!r}, by the protocol", content, "InferResponse")
         paths[f"/predict/{quote(served.name)}"] = _post(
             f"Predict rows with {served.name!r}",
@@ -103,6 +104,19 @@ def _example(served: Served) -> dict[str, Any]:
     plain = [name for name in table.column_names if not isinstance(table.schema.field(name).type, pa.BaseExtensionType)]
     row = table.select(plain).slice(0, 1).to_pylist()
     return {name: _plain(value) for name, value in row[0].items()} if row else {}
+
+
+def _infer_example(served: Served) -> dict[str, Any]:
+    """A row by the protocol; nothing where there is none to begin with, as of a model of images without golden rows."""
+    row, inputs = _example(served), served.inputs.metadata()
+    if not row or any(one["name"] not in row for one in inputs):
+        return {}
+    tensors = [
+        {"name": one["name"], "shape": [1], "data": [row[one["name"]]]}
+        | {"datatype": one["datatype"] if one["shape"] == [-1] else BYTES}
+        for one in inputs
+    ]
+    return {"example": {"inputs": tensors}}
 
 
 def _plain(value: Any) -> Any:
