@@ -64,8 +64,8 @@ def pixels(data: bytes, mode: str, least: Callable[[Size], Size] | None = None, 
         mode: The mode that it is wanted in, as Pillow names them.
         least: Of the width and height of a JPEG, how large it is to be decoded at least, as Pillow's ``draft`` takes
             it; None decodes the whole.
-        hasty: Whether a JPEG is decoded the way that TensorFlow does, faster than Pillow and less exact: by some 1 of 255
-            in the mean.
+        hasty: Whether a JPEG is decoded the way that TensorFlow does, faster than Pillow and less exact: by some 1 of
+            255 in the mean.
 
     Returns:
         Height × width (mode ``L``) or height × width × 3 (``RGB``) of uint8; None where Pillow has to decode.
