@@ -1,6 +1,6 @@
 """What verification costs: one large object up to S3 and down, with its checksums and without any.
 
-    python benchmarks/verification.py [--rounds N]
+    python benchmarks/verification.py [--ways up down] [--rounds N]
 
 SeaweedFS on loopback, which compares CRC-32C as Amazon S3 does; all data in memory. Mercury has no switch for it: the
 copies without checksums run in a process in which the functions that compute and compare them are replaced. Ends with 1
@@ -30,7 +30,7 @@ def without(source: str, target: str) -> None:
     """Copy as always, but compute no checksum, send none, compare none, and read nothing again."""
     from mercury_s3 import multipart, wire
 
-    from mercury_core.storage import arriving, checksums, reading, to_disk, to_store, uploads
+    from mercury_core.storage import arriving, checksums, ranges, reading, to_store, uploads
 
     def replace(owner: Any, name: str, value: object) -> None:
         getattr(owner, name)  # what is not there any more is not to be passed over
@@ -40,8 +40,8 @@ def without(source: str, target: str) -> None:
     replace(reading.Knowing, "verify", lambda *_: True)
     for module in (arriving, to_store, uploads):
         replace(module, "confirm", lambda *_: None)
-    replace(to_disk, "_compare", lambda *_: None)
-    replace(to_disk, "_crc_at", lambda *_: 0)
+    replace(ranges, "compare", lambda *_: None)
+    replace(ranges, "read_into_at", lambda *_: 0)
     replace(multipart, "_md5_told", lambda *_: None)
     replace(multipart, "_proven", lambda _told, _parts, _place, crc32c: {"crc32c": crc32c})
     headers = wire._headers
@@ -54,6 +54,7 @@ def main() -> int:
     """Measure, print, and say whether the limit holds."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--ways", nargs="+", choices=("up", "down"), default=("up", "down"))
     parser.add_argument("--without", nargs=2, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.without:
@@ -82,6 +83,8 @@ def main() -> int:
             ("up to", str(local), f"{service.root}/out/big.bin"),
             ("down from", remote, str(home / "out" / "big.bin")),
         ):
+            if title.split()[0] not in args.ways:
+                continue
             commands = {
                 "mercury": clients.command("mercury", source, target, service.endpoint),
                 "without checksums": [sys.executable, str(HOME / "verification.py"), "--without", source, target],

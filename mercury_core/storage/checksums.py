@@ -18,20 +18,23 @@ if TYPE_CHECKING:
 DIGESTS = ("md5", "sha1", "sha256")
 """What can be computed in order only: the digests of parts cannot be joined."""
 
-_BLOCK = 64 << 10
+_BLOCKS = (256 << 10, 16 << 10)
 
 
 def _crc32c(value: int, data: Any) -> int:
-    extend, block = _package()
+    extend, arrays = _package()
     if isinstance(data, bytes):
         return extend(value, data)
     view = memoryview(data).cast("B")
-    # The package refuses memory that has to be released, such as a view. An array of one size over it is none of that.
-    whole = 0 if view.readonly else len(view) - len(view) % _BLOCK
-    for start in range(0, whole, _BLOCK):
-        value = extend(value, block.from_buffer(view, start))
-    for start in range(whole, len(view), _BLOCK):
-        value = extend(value, bytes(view[start : start + _BLOCK]))
+    # The package refuses memory that has to be released, such as a view. An array over it is none of that; but of few
+    # sizes, since each is a type, which stays.
+    at = 0
+    for size, array in zip(_BLOCKS, arrays, strict=True) if not view.readonly else ():
+        while len(view) - at >= size:
+            value = extend(value, array.from_buffer(view, at))
+            at += size
+    for start in range(at, len(view), _BLOCKS[0]):
+        value = extend(value, bytes(view[start : start + _BLOCKS[0]]))
     return value
 
 
@@ -41,7 +44,7 @@ def _package() -> tuple[Callable[[int, Any], int], Any]:
 
     import google_crc32c
 
-    return google_crc32c.extend, ctypes.c_char * _BLOCK
+    return google_crc32c.extend, [ctypes.c_char * size for size in _BLOCKS]
 
 
 def _crc32(value: int, data: Any) -> int:

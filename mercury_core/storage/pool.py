@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from mmap import mmap
 from queue import Empty, SimpleQueue
 from threading import Condition, Event, Lock, Thread
-from time import monotonic
+from time import monotonic, process_time
+from typing import Generic, TypeVar
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Self
+    from collections.abc import Callable, Iterable, Iterator
+    from typing import Any, Self
+
+T = TypeVar("T")
 
 BUFFERS = 64 << 20
 """Bytes of all buffers of one copy together; two parts where those are larger than half of it."""
@@ -20,6 +24,10 @@ _UNCOUNTED = 64 << 10  # such small buffers are not worth a lock
 # Seconds after which the main thread looks up: a signal that comes just before it waits does not wake it.
 _GLANCE = 0.2
 _PATIENCE = 2.0  # seconds that an interrupted copy waits for threads that hang in a call
+#: Threads that begin with one large file; the others join them where the network keeps these waiting.
+FIRST = 4
+# The part of all processors above which more threads would only wait for each other.
+_BUSY = 0.3
 
 
 class CancelledError(Exception):
@@ -44,6 +52,7 @@ class Pool:
         self._started: list[Thread] = []
         self._unfinished, self._closed = 0, False
         self._error: BaseException | None = None
+        self._shared: set[_Shared[Any]] = set()
         self.budget = Budget(self)
 
     def add(self, task: Callable[[], None]) -> None:
@@ -65,28 +74,33 @@ class Pool:
 
     def share(
         self,
-        count: int,
-        step: Callable[[int], None],
+        steps: Iterable[T],
+        do: Callable[[T], None],
         *,
-        most: int = 1 << 30,
-        admit: Callable[[int], None] | None = None,
+        most: int | None = None,
+        admit: Callable[[T], None] | None = None,
     ) -> None:
         """Do the steps of one task, in this thread and in others that have nothing to do; returns when all are done.
 
         Args:
-            count: The number of steps.
-            step: Does one, by its number from 0.
-            most: How many threads; None for all.
-            admit: Called before each step, in the order of their numbers, by one thread at a time; it may wait.
+            steps: The steps; taken by one thread at a time, each when a thread is free for it.
+            do: Does one.
+            most: How many threads; None for all. Few begin, and more join them in `wait`, while processors are idle.
+            admit: Called with each step, in their order, by one thread at a time; it may wait.
 
         Raises:
             BaseException: The first that a step raised; no further steps are begun then.
         """
-        shared = _Shared(self, count, step, admit)
-        for _ in range(min(count, most or self.threads, self.threads) - 1):
-            self._put(shared.join_in, counted=False)
-        shared.join_in()
-        shared.wait()
+        shared = _Shared(self, iter(steps), do, admit, min(most or self.threads, self.threads))
+        with self._lock:
+            self._shared.add(shared)
+        try:
+            shared.widen(FIRST)
+            shared.join_in()
+            shared.wait()
+        finally:
+            with self._lock:
+                self._shared.discard(shared)
         self.check()
 
     def check(self) -> None:
@@ -109,8 +123,13 @@ class Pool:
             self._closed = True
             if not self._unfinished:
                 self._idle.set()
+        load = _Load()
         while not self._idle.wait(_GLANCE):
-            pass
+            if load.is_low():
+                with self._lock:
+                    shared = list(self._shared)
+                for one in shared:
+                    one.widen()
         self.check()
 
     def __enter__(self) -> Self:
@@ -181,16 +200,29 @@ class Pool:
         self.budget.wake()
 
 
-class _Shared:
+class _Shared(Generic[T]):
     """The steps of one task, which threads join in to do."""
 
     def __init__(
-        self, pool: Pool, count: int, step: Callable[[int], None], admit: Callable[[int], None] | None
+        self,
+        pool: Pool,
+        steps: Iterator[T],
+        do: Callable[[T], None],
+        admit: Callable[[T], None] | None,
+        most: int,
     ) -> None:
-        self._pool, self._numbers, self._step, self._admit = pool, iter(range(count)), step, admit
+        self._pool, self._steps, self._do, self._admit, self._most = pool, steps, do, admit, most
         self._taking, self._state = Lock(), Condition()
-        self._inside, self._closed = 0, False
+        self._asked, self._inside, self._closed = 1, 0, False
         self._error: BaseException | None = None
+
+    def widen(self, threads: int | None = None) -> None:
+        """Ask others to join in: up to a number of them all together, or as many as there are."""
+        with self._state:
+            more = 0 if self._closed else min(threads or 2 * self._asked, self._most) - self._asked
+            self._asked += max(more, 0)
+        for _ in range(more):
+            self._pool.start(self.join_in)
 
     def join_in(self) -> None:
         with self._state:
@@ -198,8 +230,8 @@ class _Shared:
                 return
             self._inside += 1
         try:
-            while (number := self._take()) is not None:
-                self._step(number)
+            for step in self._taken():
+                self._do(step)
         except BaseException as error:  # noqa: BLE001 — raised again by the thread whose task it is
             self._fail(error)
         finally:
@@ -207,18 +239,21 @@ class _Shared:
                 self._inside -= 1
                 self._state.notify_all()
 
-    def _take(self) -> int | None:
-        with self._taking:
-            if self._error is not None or self._pool.stopped:
-                return None
-            number = next(self._numbers, None)
-            if number is not None and self._admit is not None:
+    def _taken(self) -> Iterator[T]:
+        while True:
+            with self._taking:
+                if self._error is not None or self._pool.stopped:
+                    return
                 try:
-                    self._admit(number)
+                    step = next(self._steps)
+                    if self._admit is not None:
+                        self._admit(step)
+                except StopIteration:
+                    return
                 except BaseException as error:
-                    self._fail(error)  # before another thread takes a number that would wait for this one
+                    self._fail(error)  # before another thread takes a step that would wait for this one
                     raise
-            return number
+            yield step
 
     def _fail(self, error: BaseException) -> None:
         with self._state:
@@ -232,6 +267,20 @@ class _Shared:
             self._state.wait_for(lambda: not self._inside)
         if self._error is not None:
             raise self._error
+
+
+class _Load:
+    """How busy the processors are with this process."""
+
+    def __init__(self) -> None:
+        # Those that this process may use, where the system tells.
+        self._processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        self._last = monotonic(), process_time()
+
+    def is_low(self) -> bool:
+        """Whether they were mostly idle, or at other work, since the last look."""
+        (then, used), self._last = self._last, (monotonic(), process_time())
+        return self._last[1] - used < _BUSY * self._processors * (self._last[0] - then)
 
 
 class Budget:

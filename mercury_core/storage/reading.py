@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from mercury_core.contracts import Crc, ObjectInfo, Store
 
-BLOCK = 256 << 10
+BLOCK = 512 << 10
 """How much of a large object is read at a time, where it is not needed in parts."""
 
 

@@ -7,7 +7,6 @@ lets whoever has it go on with it. It is locked while the copy runs; so one that
 from __future__ import annotations
 
 import json
-import logging
 import os
 from contextlib import suppress
 from hashlib import sha256
@@ -22,6 +21,7 @@ from mercury_core.storage import slots
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import logging
     from collections.abc import Callable, Iterator
     from types import TracebackType
     from typing import Any, Self
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 _FORMAT = 1
 _OLD = 7 * 24 * 3600.0  # seconds; services themselves forget uploads after about that long
 _FLAGS = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-_log = logging.getLogger(__name__)
 
 
 class Record:
@@ -57,7 +56,7 @@ class Record:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._open([_FORMAT, source, target])
         except OSError as error:
-            _log.info("No record of this copy can be kept, and so none can go on with it: %s", error)
+            _log().info("No record of this copy can be kept, and so none can go on with it: %s", error)
         except BaseException:  # Ctrl-C: what is locked would be so for the rest of this process
             self._close()
             raise
@@ -96,7 +95,7 @@ class Record:
                 if isinstance(store, MultipartStore):
                     store.abort(uri, upload)
             except MercuryError as error:  # the copy is done
-                _log.warning("An unfinished upload could not be removed: %s", error)
+                _log().warning("An unfinished upload could not be removed: %s", error)
             else:
                 self.drop_upload(uri)
 
@@ -127,7 +126,7 @@ class Record:
             try:
                 os.write(self._file, json.dumps(line).encode() + b"\n")
             except OSError as error:  # a full disk, say, of which a copy between stores needs nothing
-                _log.info("No more can be noted of this copy, and so none can go on with the rest: %s", error)
+                _log().info("No more can be noted of this copy, and so none can go on with the rest: %s", error)
                 self.active = False
 
     def _note(self, line: Any) -> None:
@@ -166,14 +165,14 @@ def clean(store: Store, is_in: Callable[[str], bool]) -> None:
         try:
             file, _ = _locked(path, _FLAGS)
         except OSError as error:  # another user's, or nothing that a copy made
-            _log.info("What is no record of a copy stays where it is: %s", error)
+            _log().info("What is no record of a copy stays where it is: %s", error)
             continue
         if file < 0:
             continue
         try:
             _clean(path, list(_lines(file)), store, is_in)
         except MercuryError as error:  # no reason for the copy of today to fail
-            _log.warning("An old unfinished upload could not be removed: %s", error)
+            _log().warning("An old unfinished upload could not be removed: %s", error)
         finally:
             os.close(file)
 
@@ -191,6 +190,12 @@ def _clean(path: Path, lines: list[Any], store: Store, is_in: Callable[[str], bo
 
 def _directory() -> Path:
     return Path(cache_directory(), "copies")
+
+
+def _log() -> logging.Logger:
+    import logging  # here, since few copies have something to say, and it takes its time to be imported
+
+    return logging.getLogger(__name__)
 
 
 def _path_of(source: str, target: str) -> Path:

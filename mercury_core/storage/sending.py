@@ -14,8 +14,9 @@ from mercury_core.storage.atomic import atomic_directory, atomic_file
 from mercury_core.storage.journal import Journal, clear
 from mercury_core.storage.many import SMALL, Lanes
 from mercury_core.storage.plan import Names, identity_of, is_root, namer
+from mercury_core.storage.ranges import RANGE
 from mercury_core.storage.reading import Reading
-from mercury_core.storage.to_disk import RANGE, ToDisk
+from mercury_core.storage.to_disk import ToDisk
 from mercury_core.storage.to_store import WHOLE, ToStore
 from mercury_core.storage.uri import is_remote, join, local_path, name_of, scheme_of
 

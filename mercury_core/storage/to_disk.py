@@ -4,34 +4,28 @@ from __future__ import annotations
 
 import os
 from functools import partial
-from threading import Lock
 
 from mercury_core.errors import MercuryError, ObjectExistsError, VerificationError
 from mercury_core.storage.arriving import Sent
 from mercury_core.storage.atomic import sync
-from mercury_core.storage.checksums import CRC32C, DIGESTS, Checksums, join as join_crcs, shown
-from mercury_core.storage.in_order import InOrder
+from mercury_core.storage.checksums import CRC32C
 from mercury_core.storage.many import answered
-from mercury_core.storage.reading import BLOCK, read_into
+from mercury_core.storage.places import compare, crc_at, read_at, write_at
+from mercury_core.storage.ranges import Ranges
+from mercury_core.storage.reading import BLOCK
 from mercury_core.storage.refusals import refusal, refusing
 from mercury_core.storage.to_store import ATTEMPTS, WHOLE
 from mercury_core.storage.uri import join
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
-    from mercury_core.contracts import Crc, ObjectInfo
     from mercury_core.storage.journal import Journal
     from mercury_core.storage.plan import Item, Names
     from mercury_core.storage.pool import Pool
     from mercury_core.storage.reading import Reading
     from mercury_core.storage.watch import Watch
-
-RANGE = 8 << 20
-"""How many bytes of a large object are read with one request."""
-
-_AHEAD = 4  # ranges at a time where a digest is computed of them in order
 
 FRESH = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 KNOWN = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
@@ -153,7 +147,7 @@ class ToDisk:
         if info.size > WHOLE:
             info = self._from.certain(info)
             note = partial(journal.add_range, item.name, item.info)
-            return self._write_ranges(handle, info, uri, sent, note, known)
+            return Ranges(self._from, info, handle, uri, self._pool, sent, note).write(known)
         self._pool.budget.take(info.size)
         try:
             content = self._from.whole(info)
@@ -161,85 +155,12 @@ class ToDisk:
             write_at(handle, content, 0)
             if len(content) > BLOCK:
                 view = memoryview(bytearray(BLOCK))
-                _compare(uri, crc, _crc_at(handle, CRC32C, 0, len(content), view))
+                compare(uri, crc, crc_at(handle, CRC32C, 0, len(content), view))
             elif read_at(handle, len(content) + 1, 0) != content:
                 raise VerificationError(uri, "what was written", "something else")
         finally:
             self._pool.budget.give(info.size)
         sent.add(info.size)
-        return crc
-
-    def _write_ranges(
-        self,
-        handle: int,
-        info: ObjectInfo,
-        uri: str,
-        sent: Sent,
-        note: Callable[[int, int], None],
-        known: dict[int, int],
-    ) -> int:
-        proof = self._from.best(info.checksums) or "crc32c"
-        check = self._from.crc(proof) or CRC32C
-        count = -(-info.size // RANGE)
-        crcs: dict[int, int] = {}  # no lists: a store may tell a size that is not true
-        others: dict[int, int] = {}
-        os.ftruncate(handle, info.size)
-        digest = Checksums([proof] if proof in DIGESTS else [])
-
-        def proven(number: int) -> None:
-            start = number * RANGE
-            end = min(start + RANGE, info.size)
-            _compare(uri, crcs[number], self._digested(handle, digest, start, end))
-
-        in_order = InOrder(proven)
-
-        def step(number: int) -> None:
-            start = at = number * RANGE
-            end = min(start + RANGE, info.size)
-            view = memoryview(bytearray(min(BLOCK, end - start)))
-            crc = other = 0
-            if number in known and known[number] == _crc_at(handle, CRC32C, start, end, view):
-                crcs[number], others[number] = known[number], _crc_at(handle, check, start, end, view)
-                sent.told(end - start)
-                if proof in DIGESTS:
-                    in_order.add(number)
-                return
-            with self._from.open(info, start, end) as data:
-                while at < end:
-                    size = read_into(data, view[: end - at], info.uri)
-                    if not size:
-                        raise VerificationError(info.uri, f"{info.size} bytes", f"{at} bytes")
-                    block = view[:size]
-                    crc = CRC32C.extend(crc, block)
-                    other = check.extend(other, block) if check is not CRC32C else crc
-                    write_at(handle, block, at)
-                    at += size
-                    sent.told(size)
-            crcs[number], others[number] = crc, other
-            if proof in DIGESTS:
-                in_order.add(number)
-            else:
-                _compare(uri, crc, _crc_at(handle, CRC32C, start, end, view))
-            note(number, crc)
-
-        # The digest is the slower of the two, and waits for the first range: few at a time bring that soon.
-        self._pool.share(count, step, most=_AHEAD if proof in DIGESTS else self._pool.threads)
-        crc = other = 0
-        for number in range(count):
-            size = min(RANGE, info.size - number * RANGE)
-            crc = join_crcs(CRC32C, crc, crcs[number], size)
-            other = join_crcs(check, other, others[number], size)
-        self._from.prove(info, {"crc32c": shown(CRC32C, crc), proof: shown(check, other)} | digest.known)
-        return crc
-
-    def _digested(self, handle: int, digest: Checksums, start: int, end: int) -> int:
-        """Go on with a digest by a range of a file; gives the CRC-32C of the range."""
-        crc, at, view = 0, start, memoryview(bytearray(BLOCK))
-        while at < end and (size := _read_into_at(handle, view[: end - at], at)):
-            self._pool.check()
-            digest.update(view[:size])
-            crc = CRC32C.extend(crc, view[:size])
-            at += size
         return crc
 
 
@@ -255,20 +176,6 @@ def _write_whole(path: str, content: bytes, written: list[tuple[int, Item, int]]
     return False
 
 
-def _compare(uri: str, sent: int, found: int) -> None:
-    if sent != found:
-        raise VerificationError(uri, f"crc32c {shown(CRC32C, sent)}", shown(CRC32C, found))
-
-
-def _crc_at(handle: int, check: Crc, start: int, end: int, view: memoryview) -> int:
-    """The CRC of a range of a file, read through the memory of `view`."""
-    crc, at = 0, start
-    while at < end and (size := _read_into_at(handle, view[: end - at], at)):
-        crc = check.extend(crc, view[:size])
-        at += size
-    return crc
-
-
 def _file_crc(path: str, size: int) -> int | None:
     """The CRC-32C of a file, if it is there and of that size."""
     try:
@@ -278,7 +185,7 @@ def _file_crc(path: str, size: int) -> int | None:
     try:
         if os.fstat(handle).st_size != size:
             return None
-        return _crc_at(handle, CRC32C, 0, size, memoryview(bytearray(min(max(size, 1), BLOCK))))
+        return crc_at(handle, CRC32C, 0, size, memoryview(bytearray(min(max(size, 1), BLOCK))))
     finally:
         os.close(handle)
 
@@ -297,42 +204,3 @@ def _opened(path: str, uri: str, *, fresh: bool) -> int:
         raise
     except OSError as error:
         raise refusal(error, "write", uri) from error
-
-
-if hasattr(os, "pwrite"):
-
-    def write_at(handle: int, data: bytes | memoryview, at: int) -> None:
-        """Write at a place of a file, all of it."""
-        view = memoryview(data)
-        while view:
-            done = os.pwrite(handle, view, at)
-            view, at = view[done:], at + done
-
-    def read_at(handle: int, size: int, at: int) -> bytes:
-        """Read at a place of a file."""
-        return os.pread(handle, size, at)
-
-    def _read_into_at(handle: int, view: memoryview, at: int) -> int:
-        return os.preadv(handle, [view], at)
-
-else:  # Windows: the place is the file's own, and so one thread at a time moves it
-    _place = Lock()
-
-    def write_at(handle: int, data: bytes | memoryview, at: int) -> None:
-        """Write at a place of a file, all of it."""
-        view = memoryview(data)
-        with _place:
-            os.lseek(handle, at, os.SEEK_SET)
-            while view:
-                view = view[os.write(handle, view) :]
-
-    def read_at(handle: int, size: int, at: int) -> bytes:
-        """Read at a place of a file."""
-        with _place:
-            os.lseek(handle, at, os.SEEK_SET)
-            return os.read(handle, size)
-
-    def _read_into_at(handle: int, view: memoryview, at: int) -> int:
-        block = read_at(handle, len(view), at)
-        view[: len(block)] = block
-        return len(block)

@@ -106,12 +106,12 @@ class Upload:
 
     def _send_parts(self) -> None:
         # Where the order matters, a second thread reads ahead, and no more: all others would wait for their turn.
-        most = 2 if self._store.parts_in_order else self._pool.threads
+        most = 2 if self._store.parts_in_order else self._count
         if self._digest is None:
-            self._pool.share(self._count, self._step, most=most, admit=self._admit)
+            self._pool.share(range(self._count), self._step, most=most, admit=self._admit)
             return
         with Stream(self._from, self._info, lambda _: self._pool.check()) as self._stream:
-            self._pool.share(self._count, self._step, most=most, admit=self._admit)
+            self._pool.share(range(self._count), self._step, most=most, admit=self._admit)
 
     def _admit(self, number: int) -> None:
         """Get the memory for a part, in the order of parts: so the first that is not sent is never without."""

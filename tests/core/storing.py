@@ -304,7 +304,7 @@ def small_sizes(patch: Callable[[str, object], None]) -> None:
     """Have objects of a few KiB count as large, so that tests of what is done with large ones are fast."""
     for module in ("to_store", "to_disk", "sending"):
         patch(f"mercury_core.storage.{module}.WHOLE", SMALL)
-    for module in ("to_disk", "sending"):
+    for module in ("ranges", "sending"):
         patch(f"mercury_core.storage.{module}.RANGE", SMALL)
 
 

@@ -16,6 +16,8 @@ from mercury_core.errors import (
     VerificationError,
 )
 from mercury_core.storage import CopyProgress, Stores, copy
+from mercury_core.storage.places import write_at
+from mercury_core.storage.pool import FIRST, Pool
 from tests.core.storing import (
     SMALL,
     Concurrent,
@@ -316,3 +318,30 @@ def test_what_the_system_says_of_a_source_is_said_of_the_source(
     where = str(tmp_path / "copy") if target == "disk" else "two://b/x"
     with pytest.raises(StoreAccessError, match=f"Cannot read one://b/t/{name}: permission denied"):
         copy(f"one://b/t/{name}", where)
+
+
+def test_what_was_written_of_a_large_file_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "big").write_bytes(bytes(9 << 20))
+
+    def write(handle: int, data: memoryview, at: int) -> None:
+        write_at(handle, b"\1" + bytes(data)[1:], at)
+
+    monkeypatch.setattr("mercury_core.storage.ranges.write_at", write)
+    with pytest.raises(VerificationError, match="did not arrive whole: expected crc32c"):
+        copy(tmp_path / "big", tmp_path / "copy")
+    assert [path.name for path in tmp_path.iterdir()] == ["big"]
+
+
+@pytest.mark.parametrize("low", [True, False])
+def test_more_threads_join_in_while_processors_are_idle(low: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mercury_core.storage.pool._Load.is_low", lambda _: low)
+    meeting, at_once = threading.Barrier(8 if low else FIRST), set()
+
+    def step(_: int) -> None:
+        meeting.wait(10)  # broken, and so an error, unless just so many are there
+        at_once.add(threading.get_ident())
+
+    with Pool(8) as pool:
+        pool.add(lambda: pool.share(range(meeting.parties), step))
+        pool.wait()
+    assert len(at_once) == meeting.parties

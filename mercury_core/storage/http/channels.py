@@ -159,7 +159,9 @@ class Channels:
         if self._tls and self._proxy:
             sock = self._through(self._proxy, limit)
         else:
-            sock = socket.create_connection((host, port), limit)
+            # As bytes, since a text is converted by a codec that takes its time to be imported.
+            name = host.encode("ascii") if host.isascii() else host
+            sock = socket.create_connection((name, port), limit)  # type: ignore[arg-type]
             try:
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 if self._tls:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import time
 
 from mercury_core.storage.http.answers import LostError, RefusedError
@@ -93,6 +92,8 @@ class Tries:
                 most = min(most, _TRIES_UNREACHED)
         if self.number >= most:
             raise error
+        import random  # here, since few copies need it, and it takes its time to be imported
+
         # Full jitter: many clients that were refused together do not come back together.
         wait = random.uniform(0, min(_LONGEST_WAIT, _FIRST_WAIT * 2 ** (self.number - 1)))  # noqa: S311 — no secret
         if asked is not None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 from urllib.parse import unquote_plus
-from xml.etree import ElementTree as ET
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from xml.etree import ElementTree as ET
 
 _LISTS = {"Contents", "CommonPrefixes", "Part", "Error", "Deleted"}
 _NAMED = {"Part": "Parts", "Error": "Errors"}
@@ -24,8 +24,10 @@ def parsed(text: bytes) -> tuple[str, dict[str, Any]]:
 
     It comes from the service that credentials are trusted to, and is no longer than a listing; entities are refused.
     """
-    if b"<!" in text:
+    if not text or b"<!" in text:
         return "", {}
+    from xml.etree import ElementTree as ET
+
     try:
         root = ET.fromstring(text)  # noqa: S314 — without entities, nothing in it can grow
     except ET.ParseError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from itertools import chain
 from typing import Any
 
@@ -10,6 +11,8 @@ from mercury_s3 import checksums
 from mercury_s3.answers import RefusedError
 from mercury_s3.places import Place, prefix_of
 from mercury_s3.refusals import translated
+
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,16 +63,29 @@ def probe(service: Service, place: Place) -> None:
 
 def info_of(place: Place, headers: Mapping[str, str]) -> ObjectInfo:
     """An object, from the headers of a HEAD or GET of all of it."""
-    from email.utils import parsedate_to_datetime
-
     modified = headers.get("last-modified")
     return ObjectInfo(
         place.uri,
         int(headers["content-length"]),
-        parsedate_to_datetime(modified).timestamp() if modified else None,
+        _time(modified) if modified else None,
         headers.get("etag"),
         checksums.whole(headers, place.bucket),
     )
+
+
+def _time(said: str) -> float:
+    """Seconds since 1970, from a date as HTTP has it."""
+    try:
+        _, day, month, year, clock, zone = said.split(" ")
+        if zone == "GMT":
+            hour, minute, second = map(int, clock.split(":"))
+            date = datetime(int(year), _MONTHS.index(month) + 1, int(day), hour, minute, second, tzinfo=UTC)
+            return date.timestamp()
+    except ValueError:
+        pass  # one of the older forms
+    from email.utils import parsedate_to_datetime  # which takes longer to be imported than an object to be looked up
+
+    return parsedate_to_datetime(said).timestamp()
 
 
 def below(service: Service, uri: str) -> Iterator[ObjectInfo]:
