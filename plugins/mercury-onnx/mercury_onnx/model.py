@@ -12,6 +12,7 @@ from mercury_core.errors import CorruptBundleError, MissingColumnsError, Predict
 from mercury_onnx.session import first_line
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from mercury_core.data import DataSet
@@ -109,40 +110,35 @@ class OnnxModel:
         if rows is None or rows.dtype.kind not in "biuf":
             rows = _plain(features).to("numpy", dtype="float64").underlying
         if rows.dtype.kind == "f":
-            self._check(rows, features.field_names)
+            self._check(rows, range(rows.shape[1]))
         wanted = self._one[1]
         return rows if rows.dtype == wanted else _cast(rows, wanted)
 
     def _columns(self, features: DataWrapper) -> dict[str, Array]:
         feed = {}
-        for (name, kind), column in zip(self._inputs, features.field_names, strict=True):
+        for place, ((name, kind), column) in enumerate(zip(self._inputs, features.field_names, strict=True)):
             part = features.select([column])
             if kind == _TEXT:
                 values = part.to("numpy", dtype="object").underlying
-                gaps = [place for place, (value,) in enumerate(values) if value is None or value != value]
+                gaps = [row for row, (value,) in enumerate(values) if value is None or value != value]
                 if gaps:
                     why = f"the column {column!r} has no text in {len(gaps)} of {len(values)} rows, first in {gaps[0]}"
                     raise PredictError(repr(self), why, "Fill it, or save the model as sklearn.skops.")
                 feed[name] = values.astype(str).astype(object)
             else:
                 values = _plain(part).to("numpy", dtype="float64").underlying
-                self._check(values, (column,))
+                self._check(values, [place])
                 feed[name] = _cast(values, _NUMBERS[kind])
         return feed
 
-    def _check(self, rows: Array, names: tuple[str, ...]) -> None:
-        """Refuse what the estimator refuses: a graph would give some label all the same."""
-        refused = self.spec.refused
-        if not refused:
-            return
+    def _check(self, rows: Array, places: Sequence[int]) -> None:
+        """Refuse what the estimator refuses in these features: a graph would give some label all the same."""
         if np.logical_and.reduce(np.isfinite(rows), axis=None):
             return
-        tests = {"nan": np.isnan, "inf": np.isinf}
-        odd = np.zeros(rows.shape, np.bool_)
-        for name in refused:
-            odd |= tests[name](rows)
+        spec = self.spec
+        odd = np.isnan(rows) & np.isin(places, spec.no_nan) | np.isinf(rows) & np.isin(places, spec.no_inf)
         if odd.any():
-            shown = ", ".join(repr(names[place]) for place in np.flatnonzero(odd.any(axis=0))[:8])
+            shown = ", ".join(repr(spec.features[places[place]]) for place in np.flatnonzero(odd.any(axis=0))[:8])
             why = f"missing or infinite values are in {shown}, first in row {int(odd.any(axis=1).argmax())}"
             raise PredictError(repr(self), why, "Fill them with sklearn.preprocess, or leave out these rows.")
 

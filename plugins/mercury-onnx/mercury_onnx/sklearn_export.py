@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _MATRIX = "features"
 _ELSE = "Save it as sklearn.skops."
+# Beyond so many columns all are taken to refuse what one of them does.
+_MOST_TRIED = 500
 _LIBRARIES = ("scikit-learn", "skl2onnx", "onnx", "onnxruntime")
 # What skl2onnx says of a class that it has no converter for.
 _LACKS = re.compile(r"(?:shape calculator|converter) for (?:type|model) '?<class '[\w.]*?(\w+)'>")
@@ -65,7 +67,8 @@ def exported(model: SklearnModel, key: str, threads: int) -> tuple[bytes, Spec]:
         again = OnnxModel(bare.underlying, _spec(model, wanted, given, threads))
         report = _difference(rows, wanted, again)
         if report.holds:
-            return content, replace(again.spec, refused=_refused(model, again, rows, kinds))
+            no_nan, no_inf = (_refused(model, again, rows, kinds, value) for value in (np.nan, np.inf))
+            return content, replace(again.spec, no_nan=no_nan, no_inf=no_inf)
         moved = f"by {report.largest:.1e}, and {report.tolerance:g} is allowed ({report.where})"
         failures.insert(0, f"what {key} wrote predicts otherwise, {moved}")
     raise UnsavableModelError(repr(model), failures[0], _ELSE)
@@ -138,27 +141,33 @@ def _difference(rows: DataSet, wanted: Predictions, again: OnnxModel) -> VerifyR
     return compared(next(both), next(both), sessions.TOLERANCE)
 
 
-def _refused(model: SklearnModel, again: OnnxModel, rows: DataSet, kinds: dict[str, Kind]) -> tuple[Any, ...]:
-    """Which odd numbers are refused: those that the estimator refuses, and those that the export takes otherwise."""
+def _refused(
+    model: SklearnModel, again: OnnxModel, rows: DataSet, kinds: dict[str, Kind], value: float
+) -> tuple[int, ...]:
+    """The places of the columns in which a number is refused, or would be taken otherwise by the export."""
     numeric = [place for place, name in enumerate(model.feature_names) if not kinds[name].is_text]
-    found = []
-    for name, value in (("nan", np.nan), ("inf", np.inf)) if numeric else ():
-        columns = {one: rows.features[one].to("numpy").underlying[:, 0].copy() for one in rows.features}
-        for row, place in enumerate(numeric):
-            columns[model.feature_names[place]][row % rows.features.num_rows] = value
-        features = DataWrapper(columns)
-        if model.input == "numpy":
-            features = DataWrapper(np.column_stack([*columns.values()]), model.feature_names)
-        odd = DataSet({"features": features})
+    if not numeric or _takes(model, again, rows, numeric, value):
+        return ()
+    if len(numeric) > _MOST_TRIED:
+        return tuple(numeric)
+    return tuple(place for place in numeric if not _takes(model, again, rows, [place], value))
+
+
+def _takes(model: SklearnModel, again: OnnxModel, rows: DataSet, places: list[int], value: float) -> bool:
+    """Whether both predict the same where a number stands in these columns, in each in a row of its own."""
+    features = rows.features
+    columns = [features[name].to("numpy").underlying[:, 0].copy() for name in features]
+    for row, place in enumerate(places):
+        columns[place][row % features.num_rows] = value
+    is_matrix = model.input == "numpy"
+    data: Any = np.column_stack(columns) if is_matrix else dict(zip(model.feature_names, columns, strict=True))
+    odd = DataSet({"features": DataWrapper(data, model.feature_names)})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                holds = _difference(odd, model.predict(odd), again).holds
+            return _difference(odd, model.predict(odd), again).holds
         except MercuryError:
-            holds = False
-        if not holds:
-            found.append(name)
-    return tuple(found)
+            return False
 
 
 def _said(error: BaseException, key: str) -> str:

@@ -37,7 +37,9 @@ class Spec:
         matrix: Whether the graph takes one matrix, and not an input for each column.
         scores: See `Scores`.
         places: Of ``targets``, the place of the label 1 among the labels of each target, -1 where it has none.
-        refused: What the estimator refuses among numbers, and a graph would not: ``nan``, ``inf``.
+        no_nan: The places of the features in which missing numbers are refused: by the estimator, as a graph would not,
+            or since the graph takes them otherwise.
+        no_inf: Likewise of infinite ones.
         threads: On how many threads an operator computes.
         versions: Of what wrote it, by distribution; for messages.
     """
@@ -50,7 +52,8 @@ class Spec:
     matrix: bool = True
     scores: Scores = "none"
     places: tuple[int, ...] = ()
-    refused: tuple[Literal["nan", "inf"], ...] = ()
+    no_nan: tuple[int, ...] = ()
+    no_inf: tuple[int, ...] = ()
     threads: Annotated[int, msgspec.Meta(ge=0, le=1024)] = 1
     versions: Mapping[str, str] = field(default_factory=dict)
 
@@ -118,6 +121,8 @@ def _faults(spec: Spec) -> list[str]:
         faults.append(f"classes of {len(spec.targets)} targets")
     if spec.scores == "targets" and len(spec.places) != len(spec.targets):
         faults.append(f"{len(spec.places)} places of labels for {len(spec.targets)} targets")
+    if any(not 0 <= place < len(spec.features) for place in (*spec.no_nan, *spec.no_inf)):
+        faults.append("a place where there is no feature")
     for kind in spec.types:
         try:
             pa.type_for_alias(kind)
