@@ -57,7 +57,7 @@ def test_the_digits_are_told_apart(digits: Path) -> None:
     assert (training["backend"], training["seed"]) == ("torch", 7)
     assert training["history"]["val_loss"][training["best_epoch"] - 1] == min(training["history"]["val_loss"])
     command = ["-m", "mercury_core", "predict", "models/digits", "images", "--to", "out.csv"]
-    run(digits, *command, "--reader", "keras.images")
+    run(digits, *command)
     lines = [line.replace('"', "").split(",") for line in (digits / "out.csv").read_text().splitlines()]
     assert lines[0] == ["file", "prediction", *(f"score_{digit}" for digit in range(10))]
     assert sum(file[0] == told for file, told, *_ in lines[1:]) > 0.95 * 1797
