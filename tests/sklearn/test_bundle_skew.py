@@ -13,6 +13,7 @@ from mercury_core import (
     Bundle,
     DataBunch,
     DataSet,
+    DataWrapper,
     copy,
     fit_model,
     load_model,
@@ -170,3 +171,29 @@ def test_a_server_predicts_the_golden_rows_alike(trained: Trained) -> None:
     finally:
         service.stop()
     assert (report.rows, report.largest, report.holds) == (10, 0.0, True)
+
+
+def test_a_pipeline_predicts_as_scikit_learn_calls_it_though_its_steps_run_once() -> None:
+    from mercury_sklearn.model import SklearnModel
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import Pipeline, make_pipeline
+    from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, StandardScaler
+
+    calls = []
+
+    def seen(rows: Any) -> Any:
+        calls.append(len(rows))
+        return rows
+
+    inner = Pipeline([("scale", MinMaxScaler()), ("nothing", "passthrough"), ("model", LogisticRegression())])
+    pipeline = make_pipeline(StandardScaler(), FunctionTransformer(seen), inner)
+    random = np.random.default_rng(3)
+    rows = random.normal(size=(300, 4))
+    pipeline.fit(rows, rows.sum(axis=1) > 0)
+    found = SklearnModel(pipeline, list("abcd"), ["y"], "numpy", ["bool"])
+    calls.clear()
+    predictions = found.predict(DataSet({"features": DataWrapper(rows, list("abcd"))}))
+    assert calls == [300]
+    assert predictions.values.to("numpy").underlying[:, 0].tolist() == pipeline.predict(rows).tolist()
+    assert predictions.scores is not None
+    assert predictions.scores.to("numpy").underlying.tobytes() == pipeline.predict_proba(rows).tobytes()

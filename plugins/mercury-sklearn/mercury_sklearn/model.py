@@ -104,8 +104,10 @@ class SklearnModel:
         features = select(data_set.features, self.feature_names, "The data to predict")
         rows = matrix(features, self.input)
         try:
-            values = self.underlying.predict(rows)
-            found = self._scores(rows) if scores else None
+            # Labels and scores of a pipeline are of the same rows: what comes before its last step is done once.
+            estimator, rows = _last_step(self.underlying, rows)
+            values = estimator.predict(rows)
+            found = self._scores(estimator, rows) if scores else None
         except (ValueError, TypeError, AttributeError) as error:
             from mercury_sklearn.estimators import describe
             from mercury_sklearn.refusals import explain
@@ -134,8 +136,7 @@ class SklearnModel:
         ]
         return DataWrapper(pa.table(arrays, names=list(names)))
 
-    def _scores(self, rows: Any) -> Array | None:
-        estimator = self.underlying
+    def _scores(self, estimator: Any, rows: Any) -> Array | None:
         if not self.target_names or not self._is_classifier:
             return None
         method = next((name for name in ("predict_proba", "decision_function") if hasattr(estimator, name)), None)
@@ -175,3 +176,15 @@ class SklearnModel:
 
         taken, given = len(self.feature_names), ", ".join(self.target_names) or "prediction"
         return f"SklearnModel({describe(self.underlying)}: {taken} feature{'s' * (taken != 1)} -> {given})"
+
+
+def _last_step(estimator: Any, rows: Any) -> tuple[Any, Any]:
+    """The last step of a pipeline, and the rows as it takes them; whatever is no plain pipeline stays as it is."""
+    from sklearn.pipeline import Pipeline
+
+    while type(estimator) is Pipeline:
+        for _, step in estimator.steps[:-1]:
+            if step is not None and step != "passthrough":
+                rows = step.transform(rows)
+        estimator = estimator.steps[-1][1]
+    return estimator, rows
