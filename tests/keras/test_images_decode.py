@@ -295,6 +295,8 @@ def test_a_damaged_image_is_an_error_that_names_the_file(tmp_path: Path) -> None
         assert str(caught.value).count("\n") == 0
     with pytest.raises(ReadError, match=r"missing\.png: there is no such file"):
         decoded(str(tmp_path / "missing.png"), RGB)
+    with pytest.raises(ReadError, match=r"it cannot be read \(Is a directory\)"):
+        decoded(str(tmp_path), RGB)
     with pytest.raises(ReadError, match="the image of row 3"):
         decode(b"no image", RGB, np.empty(RGB.shape), "the image of row 3")
 

@@ -55,7 +55,7 @@ def decode(source: str | Path | bytes, image: ImageSpec, out: Array, name: str =
     name = name or ("an image" if isinstance(source, bytes) else str(source))
     mode = _MODES[image.color_mode]
     try:
-        data = source if isinstance(source, bytes) else _read(source)
+        data = source if isinstance(source, bytes) else _read(source, name)
         # Reduced, it would be smoothed.
         least = partial(_least, image) if image.antialias and image.interpolation != "nearest" else None
         if (pixels := fast.pixels(data, mode, least, not image.antialias)) is not None:
@@ -67,8 +67,6 @@ def decode(source: str | Path | bytes, image: ImageSpec, out: Array, name: str =
             _fill(_in_mode(opened, mode, name), image, out)
     except MercuryError:
         raise
-    except FileNotFoundError:
-        raise ReadError(name, "there is no such file", _TODO) from None
     except UnidentifiedImageError:
         raise ReadError(name, "it is damaged, or no image that Pillow knows", _TODO) from None
     except Exception as error:
@@ -76,10 +74,15 @@ def decode(source: str | Path | bytes, image: ImageSpec, out: Array, name: str =
         raise ReadError(name, f"it is damaged, or no image that Pillow knows ({said})", _TODO) from error
 
 
-def _read(path: str | Path) -> bytes:
-    # Without a buffer: the whole file is wanted, and a small one costs more to buffer than to read.
-    with open(path, "rb", buffering=0) as file:
-        return file.read()
+def _read(path: str | Path, name: str) -> bytes:
+    try:
+        # Without a buffer: the whole file is wanted, and a small one costs more to buffer than to read.
+        with open(path, "rb", buffering=0) as file:
+            return file.read()
+    except FileNotFoundError:
+        raise ReadError(name, "there is no such file", _TODO) from None
+    except OSError as error:
+        raise ReadError(name, f"it cannot be read ({error.strerror})", "Make it readable.") from error
 
 
 def _least(image: ImageSpec, size: Size) -> Size:
