@@ -131,7 +131,7 @@ def main() -> int:
     parser.add_argument("servers", nargs="*", metavar="SERVER", help=", ".join(SERVERS))
     parser.add_argument("--cases", nargs="+", type=case_of, default=CASES, help="rows x connections, as 1x64")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=2.0, help="of each measurement")
+    parser.add_argument("--seconds", type=int, default=2, help="of each measurement")
     args = parser.parse_args()
     unknown = [name for name in args.servers if name not in SERVERS]
     if unknown:

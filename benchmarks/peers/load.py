@@ -133,13 +133,13 @@ class Running:
             raise RuntimeError(f"{self.server.name} answers {status}: {said[:300]!r}")
         return [int(label) for label in self.server.labels(json.loads(said))]
 
-    def measured(self, count: int, connections: int, seconds: float) -> Answer:
+    def measured(self, count: int, connections: int, seconds: int) -> Answer:
         """What ``wrk`` sees of requests with so many rows."""
         body = json.dumps(self.server.body(rows_of(count))).encode()
         return self.measured_with(body, {"Content-Type": "application/json"}, self.server.path, connections, seconds)
 
     def measured_with(
-        self, body: bytes, headers: dict[str, str], path: str, connections: int, seconds: float
+        self, body: bytes, headers: dict[str, str], path: str, connections: int, seconds: int
     ) -> Answer:
         """What ``wrk`` sees of requests with a body."""
         file, script = self.home / "body", self.home / "wrk.lua"
@@ -147,7 +147,7 @@ class Running:
         lines = "\n".join(f'wrk.headers["{name}"] = "{value}"' for name, value in headers.items())
         script.write_text(_LUA.replace("{file}", str(file)).replace("{headers}", lines))
         url = f"http://127.0.0.1:{self.ports[0]}{path}"
-        wrk = ["taskset", "-c", "1", "wrk", "-t1", f"-c{connections}", f"-d{seconds:g}", "--timeout", "30"]
+        wrk = ["taskset", "-c", "1", "wrk", "-t1", f"-c{connections}", f"-d{seconds}", "--timeout", "30"]
         self.wake()
         try:
             said = subprocess.run(
