@@ -16,6 +16,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from peers import clients, data
+from peers.environments import python_of, versions_of
 from peers.race import Job, race
 from peers.service import Service
 
@@ -64,21 +65,6 @@ def fill(service: Service, home: Path) -> None:
         subprocess.run(command, env={**os.environ, **service.environment}, check=True, stdout=subprocess.DEVNULL)
 
 
-def python_with_s3fs() -> str:
-    """A Python that has s3fs, in an environment of its own: it is made for another botocore than boto3's newest."""
-    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    home = caches / "mercury-bench" / f"s3fs-{sys.version_info.major}.{sys.version_info.minor}"
-    python = home / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
-    if (
-        subprocess.run([python, "-c", "import s3fs"], check=False, capture_output=True).returncode
-        if python.exists()
-        else 1
-    ):
-        subprocess.run([sys.executable, "-m", "venv", "--clear", home], check=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", "s3fs>=2026"], check=True)
-    return str(python)
-
-
 def say_versions(pythons: dict[str, str]) -> None:
     """What is compared, and on what."""
     told = [f"Python {sys.version.split()[0]}", f"{os.cpu_count()} cores"]
@@ -88,10 +74,7 @@ def say_versions(pythons: dict[str, str]) -> None:
         except PackageNotFoundError:
             told.append(f"{name} is not installed")
     if "s3fs" in pythons:
-        ask = "from importlib.metadata import version as v; print('s3fs', v('s3fs'), 'with botocore', v('botocore'))"
-        told.append(
-            subprocess.run([pythons["s3fs"], "-c", ask], capture_output=True, text=True, check=True).stdout.strip()
-        )
+        told.append(f"in an environment of its own, {versions_of(pythons['s3fs'], ['s3fs', 'botocore'])}")
     else:
         told.append("s3fs is left out: it needs an environment of its own, which --with-s3fs makes")
     print("; ".join(told))
@@ -105,7 +88,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=0, help="by default 5 for the large object, 7 for trees")
     parser.add_argument("--with-s3fs", action="store_true", help="make an environment with s3fs, in the user's cache")
     args = parser.parse_args()
-    pythons = {"s3fs": python_with_s3fs()} if args.with_s3fs else {}
+    pythons = {"s3fs": python_of("s3fs", ["s3fs>=2026"])} if args.with_s3fs else {}
     say_versions(pythons)
     kept = True
     with data.scratch(4 * BIG) as home:

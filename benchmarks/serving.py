@@ -11,6 +11,7 @@ alone, and with the same labels. Ends with 1 where a limit is missed.
 from __future__ import annotations
 
 import argparse
+import re
 import statistics
 import sys
 import tempfile
@@ -69,10 +70,8 @@ def begun(names: list[str], home: Path) -> list[Running]:
 
 def described(server: Server) -> str:
     """The versions of what it is made of."""
-    packages = server.packages or ("mercury-http", "granian")
-    return versions_of(
-        python_for(server), [name.partition("[")[0] for name in packages] + ["scikit-learn"] * (not server.packages)
-    )
+    packages = server.packages or ("mercury-http", "granian", "scikit-learn")
+    return versions_of(python_for(server), [re.split(r"[\[<]", name)[0] for name in packages])
 
 
 def check_same(running: list[Running]) -> None:

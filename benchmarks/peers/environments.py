@@ -12,13 +12,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-def python_of(name: str, packages: Sequence[str], module: str) -> str:
-    """A Python that has these packages; its environment is made where it is not there yet.
+def python_of(name: str, packages: Sequence[str]) -> str:
+    """A Python that has these packages; its environment is made where there is none yet, or one of other packages.
 
     Args:
         name: Of the environment.
         packages: What pip installs.
-        module: What can be imported once they are.
 
     Raises:
         RuntimeError: They cannot be installed; with the end of what pip said.
@@ -26,13 +25,14 @@ def python_of(name: str, packages: Sequence[str], module: str) -> str:
     caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     home = caches / "mercury-bench" / f"{name}-{sys.version_info.major}.{sys.version_info.minor}"
     python = home / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
-    check = [str(python), "-c", f"import {module}"]
-    if not python.exists() or subprocess.run(check, check=False, capture_output=True).returncode:
+    asked, done = "\n".join(packages), home / "asked.txt"
+    if not python.exists() or not done.exists() or done.read_text(encoding="utf-8") != asked:
         subprocess.run([sys.executable, "-m", "venv", "--clear", home], check=True)
         install = [str(python), "-m", "pip", "install", "--quiet", *packages]
-        done = subprocess.run(install, check=False, capture_output=True, text=True)
-        if done.returncode:
-            raise RuntimeError(f"{' '.join(packages)} cannot be installed: {done.stderr.strip()[-300:]}")
+        said = subprocess.run(install, check=False, capture_output=True, text=True)
+        if said.returncode:
+            raise RuntimeError(f"{' '.join(packages)} cannot be installed: {said.stderr.strip()[-300:]}")
+        done.write_text(asked, encoding="utf-8")
     return str(python)
 
 

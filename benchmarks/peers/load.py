@@ -138,9 +138,7 @@ class Running:
         body = json.dumps(self.server.body(rows_of(count))).encode()
         return self.measured_with(body, {"Content-Type": "application/json"}, self.server.path, connections, seconds)
 
-    def measured_with(
-        self, body: bytes, headers: dict[str, str], path: str, connections: int, seconds: int
-    ) -> Answer:
+    def measured_with(self, body: bytes, headers: dict[str, str], path: str, connections: int, seconds: int) -> Answer:
         """What ``wrk`` sees of requests with a body."""
         file, script = self.home / "body", self.home / "wrk.lua"
         file.write_bytes(body)
@@ -164,35 +162,44 @@ class Running:
 
     def wake(self) -> None:
         """Let it run."""
-        os.killpg(self.process.pid, signal.SIGCONT)
+        self._signal(signal.SIGCONT)
 
     def sleep(self) -> None:
         """Halt it, so that it takes nothing from the others."""
-        os.killpg(self.process.pid, signal.SIGSTOP)
+        self._signal(signal.SIGSTOP)
 
     def peak(self) -> float:
         """The most MiB that its processes have had, all together."""
-        return sum(_peak(pid) for pid in _group(self.process.pid))
+        return sum(_peak(pid) for pid in _family(self.process.pid))
 
     def stop(self) -> None:
         """End it."""
-        with suppress(ProcessLookupError):
-            self.wake()
-            os.killpg(self.process.pid, signal.SIGTERM)
-            with suppress(subprocess.TimeoutExpired):
-                self.process.wait(10)
-            os.killpg(self.process.pid, signal.SIGKILL)
+        family = _family(self.process.pid)
+        self.wake()
+        self.process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(10)
+        for pid in family:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         self.process.wait()
         self.log.close()
 
+    def _signal(self, number: int) -> None:
+        for pid in _family(self.process.pid):
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
 
-def _group(leader: int) -> list[int]:
-    found = []
-    for entry in Path("/proc").iterdir():
-        with suppress(ValueError, ProcessLookupError):
-            pid = int(entry.name)
-            if os.getpgid(pid) == leader:
-                found.append(pid)
+
+def _family(first: int) -> list[int]:
+    """A process and all that descend from it: some servers give each of theirs a group of its own."""
+    parents = {}
+    for entry in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            parents[int(entry.name)] = int((entry / "stat").read_text(encoding="ascii").rpartition(")")[2].split()[1])
+    found = [first] if first in parents else []
+    for pid in found:
+        found += [child for child, parent in parents.items() if parent == pid]
     return found
 
 

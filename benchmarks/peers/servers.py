@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from peers.environments import python_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -108,7 +110,6 @@ class Server:
     Attributes:
         name: In the table.
         packages: What pip installs for it; nothing for ours, which is in this environment.
-        module: Of these packages.
         make: A program that writes the model into the directory that it runs in.
         argument: Of that program.
         files: More files for that directory.
@@ -122,7 +123,6 @@ class Server:
 
     name: str
     packages: tuple[str, ...]
-    module: str
     make: str
     command: Callable[[str, list[int]], list[str]]
     path: str
@@ -163,8 +163,8 @@ def _mlserver(*, in_process: bool) -> Server:
 
     return Server(
         "MLServer in-process" if in_process else "MLServer",
-        ("mlserver", "mlserver-sklearn"),
-        "mlserver_sklearn",
+        # With a later uvloop no process of MLServer 1.7 that predicts starts: it asks for a loop before there is one.
+        ("mlserver", "mlserver-sklearn", "uvloop<0.22"),
         _JOBLIB,
         lambda python, _: [str(Path(python).with_name("mlserver")), "start", "."],
         "/v2/models/model/infer",
@@ -179,7 +179,6 @@ def _mercury(name: str, form: str) -> Server:
     return Server(
         name,
         (),
-        "mercury_core",
         _MERCURY,
         lambda python, ports: [python, "-m", "mercury_core", "serve", "bundle", "--port", str(ports[0])],
         "/v2/models/model/infer",
@@ -199,7 +198,6 @@ SERVERS: dict[str, Server] = {
         Server(
             "by hand",
             ("starlette", "msgspec", "uvicorn[standard]", "scikit-learn"),
-            "starlette, msgspec, uvicorn, sklearn",
             _JOBLIB,
             lambda python, ports: [python, "server.py", str(ports[0])],
             "/v2/models/model/infer",
@@ -212,7 +210,6 @@ SERVERS: dict[str, Server] = {
         Server(
             "BentoML",
             ("bentoml", "scikit-learn"),
-            "bentoml, sklearn",
             _JOBLIB,
             lambda python, ports: [
                 *(str(Path(python).with_name("bentoml")), "serve", "service:Model"),
@@ -228,7 +225,6 @@ SERVERS: dict[str, Server] = {
         Server(
             "MLflow",
             ("mlflow", "scikit-learn"),
-            "mlflow, sklearn",
             _MLFLOW,
             lambda python, ports: [
                 *(str(Path(python).with_name("mlflow")), "models", "serve", "-m", "model", "-h", "127.0.0.1"),
@@ -243,7 +239,6 @@ SERVERS: dict[str, Server] = {
         Server(
             "LitServe",
             ("litserve", "scikit-learn"),
-            "litserve, sklearn",
             _JOBLIB,
             lambda python, ports: [python, "server.py", str(ports[0])],
             "/predict",
@@ -262,8 +257,4 @@ def python_for(server: Server) -> str:
     Raises:
         RuntimeError: It cannot be installed.
     """
-    from peers.environments import python_of
-
-    if not server.packages:
-        return sys.executable
-    return python_of(server.packages[0], server.packages, server.module)
+    return python_of(server.packages[0], server.packages) if server.packages else sys.executable
