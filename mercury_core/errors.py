@@ -164,8 +164,8 @@ class MissingColumnsError(DataError, KeyError):
 
     def __init__(self, where: str, missing: Sequence[str], columns: Sequence[str]) -> None:
         self.where, self.missing, self.columns = where, tuple(missing), tuple(columns)
-        shown = ", ".join(columns[:20]) + (" …" if len(columns) > 20 else "")
-        hints = "".join(did_you_mean(name, columns) for name in missing[:3])
+        shown = (", ".join(columns[:20]) or "none") + (" …" if len(columns) > 20 else "")
+        hints = "".join(dict.fromkeys(did_you_mean(name, columns) for name in missing[:3]))
         plural = "s" if len(missing) > 1 else ""
         super().__init__(f"{where} lacks the column{plural} {', '.join(map(repr, missing))}; it has: {shown}.{hints}")
 

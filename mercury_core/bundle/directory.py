@@ -135,6 +135,8 @@ def inspect(path: str | Path, *, stores: Mapping[str, Mapping[str, Any]] | Store
     from mercury_core.storage import Stores
 
     where = _where(path)
+    if not is_remote(where):
+        manifests.require_file(to_path(where))
     return manifests.decoded(manifest_at(where, stores if isinstance(stores, Stores) else Stores(stores)), where)
 
 
@@ -163,7 +165,7 @@ def golden_of(path: str | Path, *, stores: Mapping[str, Mapping[str, Any]] | Sto
     proof = found.files[name]
     if len(content) != proof.size or hashlib.sha256(content).hexdigest() != proof.sha256:
         raise CorruptBundleError(where, [f"{name} is not what was saved"])
-    return goldens.read(content, found.signature, found.golden.tolerance, where)
+    return goldens.read(content, found.signature, found.golden, where)
 
 
 def _where(path: str | Path) -> str:
@@ -191,7 +193,7 @@ def _load(directory: Path, found: manifests.Manifest, trusted: Collection[str], 
     golden = None
     if found.golden is not None:
         content = (directory / found.golden.path).read_bytes()
-        golden = goldens.read(content, found.signature, found.golden.tolerance, str(directory))
+        golden = goldens.read(content, found.signature, found.golden, str(directory))
     transforms = [
         _transform(step, provider, directory, trusted)
         for step, provider in zip(found.transforms, providers, strict=True)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from mercury_core.bundle.bundle import Bundle
     from mercury_core.bundle.fields import Field
+    from mercury_core.bundle.manifest import SavedGolden
     from mercury_core.bundle.signature import Signature
     from mercury_core.data import DataWrapper
 
@@ -69,13 +70,13 @@ class Golden:
         return True
 
 
-def read(content: bytes, signature: Signature, tolerance: float, where: str) -> Golden:
+def read(content: bytes, signature: Signature, noted: SavedGolden, where: str) -> Golden:
     """Read what `Golden.write` wrote.
 
     Args:
         content: Of the file.
         signature: Of the bundle that it is in.
-        tolerance: Of that bundle.
+        noted: What the manifest of that bundle says of it.
         where: The bundle, for errors.
 
     Raises:
@@ -91,8 +92,10 @@ def read(content: bytes, signature: Signature, tolerance: float, where: str) -> 
         said = str(error).splitlines()[0].rstrip(".")
         raise CorruptBundleError(where, [f"{NAME} is no Parquet file that can be read ({said})"]) from error
     rows, predictions = (_part(table, prefix) for prefix in (_INPUT, _OUTPUT))
-    golden = Golden(rows, predictions, tolerance)
+    golden = Golden(rows, predictions, noted.tolerance)
     faults = list(_faults(golden, signature))
+    if table.num_rows != noted.rows:
+        faults.append(f"{NAME} has {table.num_rows} rows, expected {noted.rows}")
     if faults:
         raise CorruptBundleError(where, faults)
     return golden

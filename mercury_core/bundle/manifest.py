@@ -118,17 +118,28 @@ def read(directory: Path) -> Manifest:
         BundleFormatError: It is no bundle, or one of an unknown format version.
         CorruptBundleError: Its files are not those that were written.
     """
-    try:
-        content = (directory / NAME).read_bytes()
-    except (FileNotFoundError, NotADirectoryError) as error:
-        if not directory.exists():
-            raise ObjectNotFoundError(str(directory)) from error
-        raise missing(str(directory)) from error
-    manifest = decoded(content, str(directory))
+    require_file(directory)
+    manifest = decoded((directory / NAME).read_bytes(), str(directory))
     faults = list(_faults(directory, manifest))
     if faults:
         raise CorruptBundleError(str(directory), faults)
     return manifest
+
+
+def require_file(directory: Path) -> None:
+    """Refuse a directory whose ``mercury.json`` is none, or is a pipe, which would be waited for without an end.
+
+    Raises:
+        ObjectNotFoundError: There is no such directory.
+        BundleFormatError: It is no bundle.
+    """
+    path = directory / NAME
+    if not path.is_file():
+        if path.exists():
+            raise BundleFormatError(str(directory), f"its {NAME} is no file")
+        if not directory.exists():
+            raise ObjectNotFoundError(str(directory))
+        raise missing(str(directory))
 
 
 def missing(where: str) -> BundleFormatError:

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from mercury_core.bundle import directory
+from mercury_core.errors import BundleError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -63,10 +64,13 @@ def verify(
         By how much the predictions moved.
 
     Raises:
-        BundleError: It is no bundle, it was altered, it may not be loaded, or it has no golden rows.
+        BundleError: It is no bundle, it was altered, it may not be loaded, or it has no golden rows; or the tolerance
+            is less than 0.
         PredictError: The server does not answer, or refuses the rows.
         StoreAccessError: The store cannot be reached, or it refuses.
     """
+    if tolerance is not None and not tolerance >= 0:
+        raise BundleError(f"Cannot verify with tolerance={tolerance:g}: expected a number from 0 on.")
     golden = directory.golden_of(uri, stores=stores)
     if against is None:
         from mercury_core.data import DataSet

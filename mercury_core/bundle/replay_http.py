@@ -12,10 +12,11 @@ import math
 from http.client import NOT_FOUND
 from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError, URLError
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 from urllib.request import Request, urlopen
 
-from mercury_core.errors import PredictError, UriError
+from mercury_core.bundle.server_url import server_url
+from mercury_core.errors import PredictError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -66,11 +67,7 @@ def replayed_by(url: str, golden: Golden, token: str = "") -> dict[str, list[Any
 
 def _model_url(url: str, token: str) -> tuple[str, str]:
     """The URL of a model, and what is to be done where there is none: of a server with one model, that one."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise UriError(
-            url, "it is no URL of a server", "Expected http://HOST:PORT, or http://HOST:PORT/v2/models/NAME."
-        )
+    parts = server_url(url, "Expected http://HOST:PORT, or http://HOST:PORT/v2/models/NAME.")
     url = url.rstrip("/")
     if "/v2/models/" in parts.path:
         return url, "Name a model that it has."

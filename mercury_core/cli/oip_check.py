@@ -6,6 +6,7 @@ Ends with 1 where something does not hold that the protocol requires.
 from __future__ import annotations
 
 from mercury_core.cli import output
+from mercury_core.cli.options import token_in
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,11 +28,9 @@ def arguments(parser: ArgumentParser) -> None:
 
 def execute(args: Namespace) -> int:
     """Check, and print."""
-    import os
-
     from mercury_core.testing.oip import check_server
 
-    token = os.environ.get(args.token_env, "") if args.token_env else ""
+    token = token_in(args.token_env, "oip-check")
     report = check_server(args.url, args.model, request=_request(args.request), token=token, timeout=args.timeout)
     if args.json:
         names = ("topic", "title", "level", "outcome", "found")

@@ -38,6 +38,25 @@ def parsed(options: Iterable[str], verb: str, key: str) -> dict[str, Any]:
     return params
 
 
+def token_in(variable: str | None, command: str) -> str:
+    """The bearer token of a server, in a variable of the environment; empty without one.
+
+    Args:
+        variable: What ``--token-env`` was given.
+        command: Whose argument it is.
+
+    Raises:
+        ArgumentsError: There is no such variable.
+    """
+    import os
+
+    if variable is None:
+        return ""
+    if not os.environ.get(variable):
+        raise ArgumentsError("serve", command, [f"The environment variable {variable!r}, of --token-env, is not set."])
+    return os.environ[variable]
+
+
 def add_stores(parser: ArgumentParser) -> None:
     """Add the argument that `stores_of` reads."""
     parser.add_argument(

@@ -66,7 +66,8 @@ def execute(args: Namespace) -> int:
         **params,
     )
     kept = f"; {written.resumed_rows} of them from an interrupted run" if written.resumed_rows else ""
-    output.write(f"{written.num_rows} predictions in {args.to} ({', '.join(written.column_names)}){kept}")
+    noun = "prediction" if written.num_rows == 1 else "predictions"
+    output.write(f"{written.num_rows} {noun} in {args.to} ({', '.join(written.column_names)}){kept}")
     return 0
 
 

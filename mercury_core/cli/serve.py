@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from mercury_core.cli import output
 from mercury_core.cli.answering import answer
-from mercury_core.cli.options import add_stores, parsed, stores_of
+from mercury_core.cli.options import add_stores, parsed, stores_of, token_in
 from mercury_core.cli.served import NAME, what_to_serve
 from mercury_core.cli.trust import add_trust
 from mercury_core.errors import ArgumentsError
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
     from collections.abc import Iterable
     from typing import Any
+
+# What `serve_model` itself takes: no parameters of a server.
+_NO_PARAMS = {"model", "server", "load"}
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -77,13 +80,11 @@ def _models(args: Namespace, uri: str, server: str, name: str) -> dict[str, str]
 
 
 def _params(args: Namespace, server: str) -> dict[str, Any]:
-    import os
-
     params = parsed(args.options, "serve", server)
+    for name in sorted(_NO_PARAMS & params.keys()):
+        raise ArgumentsError("serve", server, [f"The provider {server!r} has no parameter {name!r}."])
     given = {name: getattr(args, name) for name in ("name", "host", "port", "workers")}
     params |= {name: value for name, value in given.items() if value is not None}
     if args.token_env is not None:
-        if not os.environ.get(args.token_env):
-            raise ArgumentsError("serve", server, [f"The environment variable {args.token_env} is not set."])
-        params["token"] = os.environ[args.token_env]
+        params["token"] = token_in(args.token_env, server)
     return params

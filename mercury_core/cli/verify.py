@@ -8,7 +8,7 @@ more than the format of the model allows.
 from __future__ import annotations
 
 from mercury_core.cli import output
-from mercury_core.cli.options import add_stores, stores_of
+from mercury_core.cli.options import add_stores, stores_of, token_in
 from mercury_core.cli.trust import add_trust
 
 TYPE_CHECKING = False
@@ -52,7 +52,7 @@ def execute(args: Namespace) -> int:
             tolerance=args.tolerance,
             trusted=args.trusted,
             trust=args.trust,
-            token=_token(args.token_env),
+            token=token_in(args.token_env, "verify"),
             stores=stores_of(args.store),
         )
     if args.json:
@@ -61,18 +61,6 @@ def execute(args: Namespace) -> int:
     else:
         output.write(sentence(report))
     return 0 if report.holds else 1
-
-
-def _token(variable: str | None) -> str:
-    import os
-
-    if variable is None:
-        return ""
-    if not os.environ.get(variable):
-        from mercury_core.errors import ArgumentsError
-
-        raise ArgumentsError("serve", "verify", [f"The environment variable {variable!r}, of --token-env, is not set."])
-    return os.environ[variable]
 
 
 def sentence(report: VerifyReport) -> str:

@@ -16,6 +16,7 @@ from mercury_core.predicting.state import State, identity_of_source, key_of
 from mercury_core.predicting.targets import opener
 from mercury_core.reading import read_batches
 from mercury_core.storage import Stores
+from mercury_core.storage.uri import is_remote, to_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -95,13 +96,14 @@ def predict_to_file(
         UnknownEndingError: A target of another ending.
         MissingColumnsError: The source lacks columns that the model needs, or those of `index`.
         ObjectChangedError: The source was changed while it was read.
-        PredictError: No job, or no row at a time.
+        PredictError: No job, or no row at a time; or the target is the source.
         StoreAccessError: The target cannot be written.
     """
     stores = stores if isinstance(stores, Stores) else Stores(stores)
     for name, number in (("jobs", jobs), ("batch_rows", batch_rows)):
         if number < 1:
             raise PredictError(f"{name}={number}", "it is less than one", "Give a whole number from 1 on.")
+    _require_another(source, target)
     opened = opener(target, stores)
     bundle = tasks.load_model(model, trusted=trusted, trust=trust, stores=stores)
     signature = bundle.signature
@@ -132,6 +134,17 @@ def predict_to_file(
                     raise ObjectChangedError(str(source))
         state.remove()
     return Written(rows, tuple(schema.names), resumed)
+
+
+def _require_another(source: str | Path, target: str | Path) -> None:
+    """Refuse to write over the very rows that are predicted, which may be a part of the directory that is written."""
+    if is_remote(source) or is_remote(target):
+        same = str(source) == str(target)
+    else:
+        read, written = to_path(source).resolve(), to_path(target).resolve()
+        same = written in read.parents if written.is_dir() else read == written and not str(target).endswith("/")
+    if same:
+        raise PredictError(str(source), "the target is the source, which would be lost", "Choose another target.")
 
 
 def _reader_of(bundle: Bundle, source: str | Path) -> str | None:

@@ -7,9 +7,10 @@ import json
 import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
-from mercury_core.errors import StoreAccessError, UriError
+from mercury_core.bundle.server_url import server_url
+from mercury_core.errors import StoreAccessError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,9 +72,7 @@ class Client:
     """
 
     def __init__(self, url: str, model: str, token: str = "", timeout: float = 30.0) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise UriError(url, "it is no URL of a server", "Expected http://HOST:PORT.")
+        parts = server_url(url, "Expected http://HOST:PORT.")
         self.url, self.model = url, model
         self._place = parts
         self._base = parts.path.rstrip("/").removesuffix("/v2")

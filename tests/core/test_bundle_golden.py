@@ -25,6 +25,7 @@ from mercury_core import (
 )
 from mercury_core.bundle import Field, Golden, Signature, golden as goldens
 from mercury_core.bundle.golden import MOST_ROWS, chosen
+from mercury_core.bundle.manifest import SavedGolden
 from mercury_core.bundle.replay import compared
 from mercury_core.errors import BundleError, CorruptBundleError
 from tests.core.bundle_parts import FORMAT, TRUSTED, SumFormat, SumModel, data_set
@@ -197,7 +198,8 @@ def test_every_type_survives_the_file(tmp_path: Path) -> None:
         else one
         for one in fields
     )
-    read = goldens.read((tmp_path / "g.parquet").read_bytes(), Signature(inputs=fields), 1e-6, "m")
+    noted = SavedGolden(goldens.NAME, rows.num_rows, 1e-6)
+    read = goldens.read((tmp_path / "g.parquet").read_bytes(), Signature(inputs=fields), noted, "m")
     assert read.rows.schema == rows.schema
     for name in rows.column_names:
         assert repr(read.rows[name].to_pylist()) == repr(rows[name].to_pylist())

@@ -221,7 +221,7 @@ def test_which_model_of_a_server_has_to_be_said(saved: str, index: tuple[int, by
 def test_a_server_that_is_not_there(saved: str) -> None:
     with pytest.raises(PredictError, match=r"the server cannot be reached \(.*\)\. Start it"):
         verify(saved, against="http://127.0.0.1:1")
-    for url in ("file:///etc/passwd", "models/m", "http://"):
+    for url in ("file:///etc/passwd", "models/m", "http://", "http://a:b", "http://a:99999", "http://[::1"):
         with pytest.raises(UriError, match="it is no URL of a server"):
             verify(saved, against=url)
 
@@ -254,5 +254,8 @@ def test_the_command(saved: str, capsys: pytest.CaptureFixture[str], monkeypatch
         assert "hold: the largest difference is 0.0909, within the tolerance 0.1" in capsys.readouterr().out
     assert main(["verify", saved, "--token-env", "NOT_THERE"]) == 2
     assert "The environment variable 'NOT_THERE', of --token-env, is not set" in capsys.readouterr().err
+    for tolerance in ("-1", "nan"):
+        assert main(["verify", saved, "--tolerance", tolerance]) == 1
+        assert capsys.readouterr().err == f"Cannot verify with tolerance={tolerance}: expected a number from 0 on.\n"
     assert main(["verify", saved]) == 1
     assert "not trusted, and nothing was loaded" in capsys.readouterr().err

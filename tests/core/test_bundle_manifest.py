@@ -174,6 +174,7 @@ def refused(saved: Path, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
         (lambda told: told["golden"].update(path="model/note.txt"), "no Parquet file that can be read"),
         (lambda told: told["golden"].update(tolerance=-1.0), "damaged: Expected `float` >= 0"),
         (lambda told: told["golden"].update(rows="many"), "damaged: Expected `int`, got `str`"),
+        (lambda told: told["golden"].update(rows=9), r"golden\.parquet has 2 rows, expected 9"),
         (lambda told: told["signature"]["inputs"][0].update(type="int64"), "has double in the column 'a', and the sig"),
         (lambda told: told["signature"]["inputs"][0].update(name="b"), "the input 'b' is there twice"),
         (lambda told: told["signature"]["inputs"][0].update(type=7), "damaged: Expected `str`, got `int`"),
@@ -233,6 +234,16 @@ def test_a_format_that_the_manifest_makes_up_is_refused(saved: Path, monkeypatch
 def test_what_is_neither_a_file_nor_a_directory_is_refused(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     os.mkfifo(saved / "model/pipe")
     refused(saved, "model/pipe is neither a file nor a directory", monkeypatch)
+
+
+def test_a_manifest_that_is_no_file_is_refused_and_not_waited_for(saved: Path) -> None:
+    (saved / "mercury.json").unlink()
+    for make in (Path.mkdir, *([os.mkfifo] if hasattr(os, "mkfifo") else [])):
+        make(saved / "mercury.json")
+        for use in (load_model, Bundle.inspect, verify):
+            with pytest.raises(BundleFormatError, match=r"its mercury\.json is no file"):
+                use(saved)
+        (saved / "mercury.json").rmdir() if (saved / "mercury.json").is_dir() else None
 
 
 # --- pickle ---

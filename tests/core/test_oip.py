@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mercury_core.cli import main
-from mercury_core.errors import PredictError, StoreAccessError, UriError
+from mercury_core.cli.options import token_in
+from mercury_core.errors import ArgumentsError, PredictError, StoreAccessError, UriError
 from mercury_core.testing.oip import check_server
 from mercury_core.testing.oip_client import packed
 
@@ -122,6 +123,10 @@ def test_what_cannot_be_checked(url: str) -> None:
         check_server(url, "no-model")
     with pytest.raises(UriError, match="no URL of a server"):
         check_server("localhost:80")
+    with pytest.raises(UriError, match="no URL of a server"):
+        check_server("http://localhost:port")
+    with pytest.raises(ArgumentsError, match="'NO_SUCH_VARIABLE', of --token-env, is not set"):
+        token_in("NO_SUCH_VARIABLE", "oip-check")
     with pytest.raises(StoreAccessError, match="Is it running"):
         check_server("http://127.0.0.1:1")
 

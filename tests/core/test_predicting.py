@@ -166,6 +166,20 @@ def test_no_model_no_source_no_reader_parameter(model: str, source: Path, tmp_pa
     assert sorted(path.name for path in tmp_path.iterdir()) == ["rows.csv"]
 
 
+def test_a_target_that_is_the_source_is_refused_and_nothing_is_lost(model: str, source: Path, tmp_path: Path) -> None:
+    before = source.read_bytes()
+    (tmp_path / "other.csv").symlink_to(source)
+    for target in (source, source.as_uri(), tmp_path / "other.csv"):
+        with pytest.raises(PredictError, match="the target is the source, which would be lost"):
+            predict_to_file(model, source, target)
+    assert source.read_bytes() == before
+    (tmp_path / "parts").mkdir()
+    part = source.rename(tmp_path / "parts" / "part-00000.csv")
+    with pytest.raises(PredictError, match="the target is the source"):
+        predict_to_file(model, part, f"{tmp_path}/parts/")
+    assert part.read_bytes() == before
+
+
 def test_a_target_that_cannot_be_written(model: str, source: Path, tmp_path: Path) -> None:
     (tmp_path / "a-file").write_text("")
     with pytest.raises(StoreAccessError, match=r"a-file"):

@@ -41,7 +41,11 @@ def from_columns(columns: Mapping[str, Any]) -> pa.Table:
     for name, column in columns.items():
         try:
             array = column if isinstance(column, (pa.Array, pa.ChunkedArray)) else _array(column)
-        except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
+        except OverflowError as error:
+            raise DataError(
+                f"The column {name!r} has a whole number that is too large: expected -2**63 to 2**63 - 1."
+            ) from error
+        except (pa.ArrowException, TypeError, ValueError) as error:
             raise DataError(f"The column {name!r} is no column of one type: {first_line(error)}.") from error
         if arrays and len(array) != len(arrays[0]):
             raise DataError(
