@@ -142,8 +142,9 @@ def test_a_token_and_several_models(stored: str, tmp_path: Path) -> None:
         (["{stored}", "most_row=1"], "Did you mean 'most_rows'"),
         (["{stored}", "--also", "b"], "NAME=MODEL"),
         (["{stored}", "--also", "model=b"], "two models of the name"),
-        (["{stored}", "--token-env", "NO_SUCH_VARIABLE"], "NO_SUCH_VARIABLE is not set"),
+        (["{stored}", "--token-env", "NO_SUCH_VARIABLE"], "'NO_SUCH_VARIABLE', of --token-env, is not set"),
         (["{stored}", "most_rows=0"], "at least 1"),
+        (["{stored}", "model=1"], "'http' has no parameter 'model'"),
         (["{stored}", "--name", "a/b"], "has a '/'"),
     ],
 )

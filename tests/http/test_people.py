@@ -84,6 +84,8 @@ def test_nulls_dates_and_categories(url: str) -> None:
         (b'[{"a": "x", "b": 2, "c": 3}]', "'a'"),
         (b'[{"a": null, "b": 2, "c": 3}]', "'a'"),
         (b'[{"a": {"x": 1}, "b": 2, "c": 3}]', "'a'"),
+        (b'[{"a": 18446744073709551616, "b": 2, "c": 3}]', "'a' has a whole number that is too large"),
+        (b"[{}]", "lacks the columns 'a', 'b', 'c'; it has: none."),
     ],
 )
 def test_what_is_wrong_is_refused(url: str, body: bytes, expected: str) -> None:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import http.client
 import os
 import signal
+import subprocess
+import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -198,6 +201,26 @@ def test_one_that_leaks_is_replaced_and_no_request_is_lost(path: Path) -> None:
         assert seen == {str(first), str(service.pids[0])}
     with pytest.raises(WorkerError, match=r"holds \d+ MiB of memory once its models are loaded"):
         serve_model(str(path), load=LOAD, port=0, worker_memory=1)
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_while_models_are_loaded_leaves_nothing_behind(
+    path: Path, tmp_path: Path, workers: str, sent: int
+) -> None:
+    store(path, "warming", "run-1")
+    words = ["serve", str(path), "--trust", FORMAT, "--port", "0", "--workers", workers]
+    mark = tmp_path / "mark"
+    command = [sys.executable, "-m", "mercury_core", *words]
+    with subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, env=os.environ | {"MARK_OF_TEST": str(mark)}
+    ) as process:
+        while not mark.exists():
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.send_signal(sent)
+        _, said = process.communicate(timeout=60)  # until nobody has its stderr any more
+    assert said == "Interrupted.\n"
 
 
 def test_what_workers_cannot_do(path: Path) -> None:

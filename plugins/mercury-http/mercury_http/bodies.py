@@ -6,6 +6,8 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Any
 
+from granian.rsgi import ProtocolClosed as RSGIProtocolClosed
+
 from mercury_http.refusals import RequestError, busy
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ class Bodies:
 
         Raises:
             RequestError: It is too large or too slow, or compressed.
+            ConnectionError: The client has gone meanwhile.
         """
         encoding = headers.get("content-encoding")
         if encoding is not None and encoding.lower() != "identity":
@@ -59,6 +62,8 @@ class Bodies:
                     raise busy("Too much is under way")
                 parts.append(bytes(part))
             return b"".join(parts)
+        except RSGIProtocolClosed:
+            raise ConnectionError("the client has gone before its body was there") from None
         except asyncio.CancelledError:
             if task not in self._reading:  # given up by `watch`
                 raise RequestError(f"The body did not arrive within {self._timeout:g} s.", 408) from None

@@ -99,8 +99,9 @@ def _from_json(body: bytes, signature: Signature) -> DataWrapper:
     if rows and all(isinstance(row, list) for row in rows):
         uneven = next((place for place, row in enumerate(rows) if len(row) != len(names)), None)
         if uneven is not None:
+            given = len(rows[uneven])
             raise RequestError(
-                f"Row {uneven}, counted from 0, has {len(rows[uneven])} values: expected {len(names)}, for "
+                f"Row {uneven}, counted from 0, has {given} value{'s' * (given != 1)}: expected {len(names)}, for "
                 f"{', '.join(names[:20])}."
             )
         return DataWrapper({name: [row[place] for row in rows] for place, name in enumerate(names)})

@@ -62,6 +62,7 @@ class HttpService:
         self._started, self._ended = threading.Event(), threading.Event()
         self._loop = asyncio.new_event_loop()
         self._failed: BaseException | None = None
+        self._server: Any = None
         self.app = App(sources, settings, self._started.set)
         self._thread = threading.Thread(target=self._run, name="mercury-http", daemon=True)
 
@@ -73,10 +74,12 @@ class HttpService:
             MercuryError: A model cannot be loaded, where that comes first.
         """
         self._thread.start()
-        while not self._started.wait(0.1):
-            if not self._thread.is_alive():
-                raise self._failed or OSError("the server ended before it answered")
-        self._until_it_listens()
+        try:
+            self._until_it_began()
+            self._until_it_listens()
+        except BaseException:
+            self.stop()
+            raise
 
     def wait_until_ready(self) -> None:
         """Return when every model is loaded and warm.
@@ -115,7 +118,7 @@ class HttpService:
         """Finish what is in flight, but for what takes longer than `stop_timeout`; then stop."""
         if self._thread.is_alive():
             with suppress(RuntimeError):  # the loop has ended meanwhile
-                self._loop.call_soon_threadsafe(self._server.stop)
+                self._loop.call_soon_threadsafe(self._end)
             if not self._ended.wait(self.settings.stop_timeout):
                 with suppress(RuntimeError):
                     self._loop.call_soon_threadsafe(self.app.give_up)
@@ -141,6 +144,13 @@ class HttpService:
             self._loop.close()
             self._ended.set()
 
+    def _end(self) -> None:
+        if self._server is not None:
+            self._server.stop()
+        else:  # its models are being loaded, and nobody was listened to
+            for task in asyncio.all_tasks(self._loop):
+                task.cancel()
+
     async def _serve(self) -> None:
         if self._loaded_first:
             await self.app.shelf.load_all()
@@ -157,6 +167,11 @@ class HttpService:
             for error in shelf.errors.values():
                 raise error
             await asyncio.sleep(0.005)
+
+    def _until_it_began(self) -> None:
+        while not self._started.wait(0.1):
+            if not self._thread.is_alive():
+                raise self._failed or OSError("the server ended before it answered")
 
     def _until_it_listens(self) -> None:
         """Return once a connection is taken, which is a moment after the loop began."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import pickle
@@ -9,6 +10,8 @@ import signal
 import sys
 import threading
 import time
+from contextlib import suppress
+from typing import TextIO
 
 from mercury_http.service import HttpService
 
@@ -32,24 +35,30 @@ def main() -> int:
     try:
         service.start()
         service.wait_until_ready()
-    except Exception as error:  # noqa: BLE001  told to whoever asked for it
-        print(_line(error), file=answers)
+    except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  told to whoever asked for it
+        _tell(answers, _line(error))
         return 1
-    print(file=answers)
+    _tell(answers, "")
     threading.Thread(target=_end_where_it_hangs, args=(service,), daemon=True).start()
     for line in commands:
         if line == b"reload\n":
             try:
                 service.reload()
             except Exception as error:  # noqa: BLE001  likewise
-                print(_line(error), file=answers)
+                _tell(answers, _line(error))
             else:
-                print(file=answers)
+                _tell(answers, "")
     service.stop()
     return 0
 
 
-def _line(error: Exception) -> str:
+def _tell(answers: TextIO, line: str) -> None:
+    """Answer whoever asked; where nobody is left to hear it, stdin has ended as well, and so does this process."""
+    with suppress(BrokenPipeError):
+        print(line, file=answers)
+
+
+def _line(error: BaseException) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 

@@ -120,8 +120,10 @@ class Worker:
                 stream.close()
 
     def end(self, timeout: float) -> None:
-        """Let it finish what is in flight, and end."""
+        """Let it finish what is in flight, and end; one that has not answered anything yet has nothing to finish."""
         self._close(self.process.stdin)
+        if self._first is None:
+            self.process.kill()
         try:
             self.process.wait(timeout)
         except subprocess.TimeoutExpired:
@@ -180,13 +182,19 @@ class Workers:
         Raises:
             WorkerError: One cannot, or holds too much memory by then; all have stopped.
         """
-        faults = {fault for worker in self.workers if (fault := self._fault_of(worker))}
-        if faults:
+        try:
+            self._require_begun()
+        except BaseException:  # as Ctrl-C, which must leave no process behind
             self.stop()
-            raise WorkerError("; ".join(sorted(faults)))
+            raise
         if self._most_memory is not None:
             self._threads.append(threading.Thread(target=self._renew_large, args=(self._most_memory,), daemon=True))
             self._threads[-1].start()
+
+    def _require_begun(self) -> None:
+        faults = {fault for worker in self.workers if (fault := self._fault_of(worker))}
+        if faults:
+            raise WorkerError("; ".join(sorted(faults)))
 
     def _fault_of(self, worker: Worker) -> str:
         """Nothing where a process has begun to answer, else why not."""
