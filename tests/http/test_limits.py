@@ -145,6 +145,10 @@ def test_bodies_that_are_cut_short_hurt_nobody(strict: str, caplog: pytest.LogCa
             head = f"POST {INFER} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {TOKEN}\r\nContent-Length: 100\r\n\r\n"
             connection.sendall(head.encode() + b" " * size)
     assert ask(strict, INFER, body([1, 2, 3]), headers=BEARER).status == 200
+    with socket.create_connection(address(strict)) as connection:
+        connection.sendall(head.encode())
+        connection.shutdown(socket.SHUT_WR)
+        assert b"The body ended before all of it was there." in said(connection)
     assert not caplog.records  # a client that goes away is no fault of the server
     assert 'status="500"' not in ask(strict, "/metrics", headers=BEARER).body.decode()
 

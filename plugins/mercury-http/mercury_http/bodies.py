@@ -6,7 +6,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Any
 
-from granian.rsgi import ProtocolClosed as RSGIProtocolClosed
+from granian._granian import RSGIProtocolClosed
 
 from mercury_http.refusals import RequestError, busy
 
@@ -33,8 +33,7 @@ class Bodies:
             protocol: What it is read from.
 
         Raises:
-            RequestError: It is too large or too slow, or compressed.
-            ConnectionError: The client has gone meanwhile.
+            RequestError: It is too large or too slow, or compressed, or ends too early.
         """
         encoding = headers.get("content-encoding")
         if encoding is not None and encoding.lower() != "identity":
@@ -63,7 +62,7 @@ class Bodies:
                 parts.append(bytes(part))
             return b"".join(parts)
         except RSGIProtocolClosed:
-            raise ConnectionError("the client has gone before its body was there") from None
+            raise RequestError("The body ended before all of it was there.") from None
         except asyncio.CancelledError:
             if task not in self._reading:  # given up by `watch`
                 raise RequestError(f"The body did not arrive within {self._timeout:g} s.", 408) from None

@@ -60,7 +60,7 @@ class HttpService:
         self.settings = settings
         self._address = (host, port)
         self._started, self._ended = threading.Event(), threading.Event()
-        self._loop = asyncio.new_event_loop()
+        self._loop = _new_loop()
         self._failed: BaseException | None = None
         self._server: Any = None
         self.app = App(sources, settings, self._started.set)
@@ -228,3 +228,13 @@ def server_of(app: App, host: str, port: int, listener: int | None) -> Any:
         ),
         log_enabled=False,
     )
+
+
+def _new_loop() -> asyncio.AbstractEventLoop:
+    """That of uvloop where there is one, which is everywhere but on Windows: a request costs less with it."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop()
+    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
+    return loop

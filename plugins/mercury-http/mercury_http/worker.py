@@ -27,8 +27,10 @@ def main() -> int:
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1)
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever a model prints
     commands = sys.stdin.buffer
-    # From the process that started this one, and from nobody else.
-    job = pickle.loads(commands.read(int.from_bytes(commands.read(8), "little")))  # noqa: S301
+    content = commands.read(int.from_bytes(commands.read(8), "little"))
+    if not content:  # whoever started this process was stopped in that very moment
+        return 0
+    job = pickle.loads(content)  # noqa: S301  from the process that started this one, and from nobody else
     sources, settings, host, port = job
     service = HttpService(sources, settings, host, port, loaded_first=True, listener=int(sys.argv[1]))
     signal.signal(signal.SIGTERM, lambda _number, _frame: threading.Thread(target=service.stop).start())

@@ -63,14 +63,19 @@ class Worker:
             stdout=subprocess.PIPE,
             env=dict(env),
             pass_fds=[place.fileno()],
+            process_group=0,  # so that Ctrl-C in a terminal reaches the one alone that started it
         )
-        self._heard = threading.Condition()
-        self._answers: list[str] = []
-        self._first: str | None = None
-        self._over = False
-        self._listener = threading.Thread(target=self._listen, daemon=True)
-        self._listener.start()
-        self.tell(len(job).to_bytes(8, "little") + job)
+        try:
+            self._heard = threading.Condition()
+            self._answers: list[str] = []
+            self._first: str | None = None
+            self._over = False
+            self._listener = threading.Thread(target=self._listen, daemon=True)
+            self._listener.start()
+            self.tell(len(job).to_bytes(8, "little") + job)
+        except BaseException:  # nobody knows yet of the process that has begun
+            self.process.kill()
+            raise
 
     def tell(self, what: bytes) -> None:
         """Send it something; what is gone hears nothing."""
@@ -161,11 +166,19 @@ class Workers:
         self._stopping, self._ended = threading.Event(), threading.Event()
         # One reload or renewal at a time; and no process is started once they are being stopped.
         self._turn, self._change = threading.Lock(), threading.Lock()
-        self.workers = [self._begun() for _ in range(count)]
+        self.workers: list[Worker] = []
         self._coming: list[Worker] = []
-        self._threads = [threading.Thread(target=self._watch, args=(index,), daemon=True) for index in range(count)]
-        for thread in self._threads:
-            thread.start()
+        self._threads: list[threading.Thread] = []
+        try:
+            for _ in range(count):
+                self.workers.append(self._begun())
+            for index in range(count):
+                thread = threading.Thread(target=self._watch, args=(index,), daemon=True)
+                thread.start()
+                self._threads.append(thread)
+        except BaseException:  # as Ctrl-C, or one process too many, which must leave none behind
+            self.stop()
+            raise
 
     def _begun(self, place: socket.socket | None = None) -> Worker:
         """Start a process, at a place of its own, or at that of another, which is to end."""
@@ -184,7 +197,7 @@ class Workers:
         """
         try:
             self._require_begun()
-        except BaseException:  # as Ctrl-C, which must leave no process behind
+        except BaseException:  # likewise
             self.stop()
             raise
         if self._most_memory is not None:
