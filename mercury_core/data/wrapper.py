@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 from mercury_core.data.backends import recognise
 from mercury_core.data.frozen import Frozen
@@ -69,14 +70,15 @@ class DataWrapper(Frozen, Mapping[str, "DataWrapper"]):
         format, backend, data = recognise(underlying)  # noqa: A001
         own = backend.names(data)
         if field_names is None:
-            names = own if own is not None else [f"x{place}" for place in range(backend.num_columns(data))]
+            names = tuple(own) if own is not None else tuple(f"x{place}" for place in range(backend.num_columns(data)))
         else:
-            names = [field_names] if isinstance(field_names, str) else list(field_names)
-        _check_names(names, backend.num_columns(data))
-        if own is not None and names != own:
-            data = backend.rename(data, names)
-        self._set(underlying=data, field_names=tuple(names), format=format)
-        self._set(_backend=backend, _places={name: place for place, name in enumerate(names)})
+            names = (field_names,) if isinstance(field_names, str) else tuple(field_names)
+        if len(names) != (columns := backend.num_columns(data)):
+            raise DataError(f"There are {len(names)} field names for {columns} columns: expected one name a column.")
+        places = _places_of(names)
+        if own is not None and names != tuple(own):
+            data = backend.rename(data, list(names))
+        self._set(underlying=data, field_names=names, format=format, _backend=backend, _places=places)
 
     # --- what it is ---
 
@@ -184,7 +186,7 @@ class DataWrapper(Frozen, Mapping[str, "DataWrapper"]):
         missing = [name for name in names if name not in self._places]
         if missing:
             raise MissingColumnsError("The data", missing, self.field_names)
-        _check_names(names, len(names))
+        _places_of(tuple(names))
         return self._made(self._backend.select(self.underlying, [self._places[name] for name in names]), names)
 
     def take(self, indices: np.ndarray | Sequence[int]) -> DataWrapper:
@@ -259,7 +261,7 @@ class DataWrapper(Frozen, Mapping[str, "DataWrapper"]):
         """
         first, *rest = parts = _some(wrappers)
         names = [name for part in parts for name in part]
-        _check_names(names, len(names))
+        _places_of(tuple(names))
         for other in rest:
             if other.num_rows != first.num_rows:
                 raise DataError(
@@ -293,16 +295,27 @@ def _shape_of(rows: np.ndarray) -> str:
     return f"{rows.dtype} of shape {rows.shape}"
 
 
-def _check_names(names: Sequence[object], columns: int) -> None:
-    if len(names) != columns:
-        raise DataError(f"There are {len(names)} field names for {columns} columns: expected one name a column.")
-    seen: set[object] = set()
+def _places_of(names: tuple[Any, ...]) -> dict[str, int]:
+    """The place of each name; nobody changes it.
+
+    Raises:
+        DataError: A name that is no text, or is there twice.
+    """
     for name in names:
         if not isinstance(name, str):
             _refuse_name(name)
-        if name in seen:
+    return _places(names)
+
+
+@lru_cache(maxsize=64)
+def _places(names: tuple[str, ...]) -> dict[str, int]:
+    # Kept, since a server makes wrappers of the same names again and again.
+    places: dict[str, int] = {}
+    for place, name in enumerate(names):
+        if name in places:
             raise DataError(f"The field name {name!r} is there twice: give every column a name of its own.")
-        seen.add(name)
+        places[name] = place
+    return places
 
 
 def _refuse_name(name: object) -> NoReturn:

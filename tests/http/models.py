@@ -99,7 +99,7 @@ def images() -> Bundle:
         arrays = column.to_numpy_ndarray()
         return Predictions(DataWrapper({"sum": arrays.reshape(len(arrays), -1).sum(axis=1).astype(np.int64)}))
 
-    field = Field("image", "string", shape=(2, 3, 1))
+    field = Field("image", "string", nullable=False, shape=(2, 3, 1))
     return Bundle(Model(predict), signature=Signature(inputs=(field,), targets=(Field("sum", "int64"),)))
 
 

@@ -129,6 +129,8 @@ class SklearnModel:
         types = self.target_types or ("",) * len(names)
         if not self._is_classifier:
             types = ("",) * len(names)
+        if columns.dtype.kind in "iuf" and "bool" not in types:
+            return DataWrapper(columns, names)
         # Indicators of several labels come back as 0 and 1, whatever they were.
         arrays = [
             pa.array(np.ascontiguousarray(column.astype(bool) if kind == "bool" else column))
