@@ -28,11 +28,12 @@ if TYPE_CHECKING:
 
     from mercury_core.bundle import Bundle
     from mercury_core.data import DataSet
+    from mercury_core.predicting.targets import Write
 
 #: Rows that are read and predicted at a time.
 BATCH_ROWS = 65_536
 # Batches that are written at a time.
-_BATCHES_A_PART = 16
+_BATCHES_A_PART = 8
 # In seconds: what was predicted is kept for a run that has to go on as often as that, or with every part.
 _KEPT_EVERY = 1.0
 
@@ -123,13 +124,11 @@ def predict_to_file(
             done = map(state.piece, range(len(state.rows)))
             parts = _in_parts(chain(done, new), batch_rows * _BATCHES_A_PART, bundle)
             first = next(parts)  # what cannot be read or predicted at all leaves nothing behind
+            schema = first.schema
+            parts = chain([first], parts)
+            del first  # a part is large
             with opened() as write:
-                write(first)
-                schema, rows = first.schema, first.num_rows
-                del first  # a part is large
-                for part in parts:
-                    write(_like(part, schema, source))
-                    rows += part.num_rows
+                rows = _write_all(parts, schema, source, write)
                 if identity is not None and identity != identity_of_source(str(source), stores):
                     raise ObjectChangedError(str(source))
         state.remove()
@@ -225,6 +224,18 @@ def _in_parts(pieces: Iterator[pa.Table], rows: int, what: object) -> Iterator[p
         room -= rest.num_rows
     if room < rows or is_first:  # a source without rows makes one part without
         yield pa.concat_tables(waiting)
+
+
+def _write_all(parts: Iterator[pa.Table], schema: pa.Schema, what: object, write: Write) -> int:
+    """Write each part while the next one is read and predicted; how many rows they have."""
+
+    def one(part: pa.Table) -> int:
+        write(_like(part, schema, what))
+        rows: int = part.num_rows
+        return rows
+
+    with closing(in_order(one, ((part,) for part in parts), 1, "mercury-write")) as written:
+        return sum(written)
 
 
 def _like(table: pa.Table, schema: pa.Schema, what: object) -> pa.Table:
