@@ -235,6 +235,25 @@ def test_a_disk_that_is_full_keeps_nothing_and_goes_on(
     assert not list(tmp_path.glob("cache/predictions/*"))
 
 
+def test_a_part_that_cannot_be_written_ends_the_run_and_leaves_the_target_as_it_was(
+    model: str, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "p.parquet"
+    target.write_text("as it was")
+    parts: list[int] = []
+
+    def refusing(self: pq.ParquetWriter, part: pa.Table, *args: Any, **kwargs: Any) -> None:
+        parts.append(part.num_rows)
+        if len(parts) == 2:
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(pq.ParquetWriter, "write_table", refusing)
+    with pytest.raises(StoreAccessError, match="the disk is full"):
+        run(model, source, target)
+    assert target.read_text() == "as it was"
+    assert parts == [10, 10]
+
+
 def test_a_source_that_changes_meanwhile_is_refused(
     model: str, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
