@@ -7,6 +7,7 @@ Results go to stdout, progress and errors to stderr. Exit codes: 0 it worked; 1 
 from __future__ import annotations
 
 import gc
+import os
 import sys
 
 TYPE_CHECKING = False
@@ -28,10 +29,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     # The process is ours. Imports make objects by the hundred thousand, which stay: to look through them for garbage
     # again and again, and once more at the end, is a tenth of a job.
     gc.set_threshold(100_000, 50, 50)
+    _hold_standard_descriptors()
     try:
         return _command(sys.argv[1:])
     finally:
         gc.freeze()
+
+
+def _hold_standard_descriptors() -> None:
+    """Open the null device where stdin, stdout or stderr is closed: else a file that is opened later would be in its
+    place, and be written to, or closed, by whoever means the stream.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
 
 
 def _command(argv: list[str]) -> int:

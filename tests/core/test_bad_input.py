@@ -127,6 +127,17 @@ def test_without_stdout_or_stderr_the_work_is_done_all_the_same(here: Path, clos
     assert json.loads(written.read_text())["status"] == "succeeded"
 
 
+@pytest.mark.skipif(os.name == "nt", reason="descriptors of POSIX")
+def test_no_file_takes_the_place_of_a_closed_stream(here: Path) -> None:
+    (here / "own_file.py").write_text(
+        "import os\n\ndef see(data):\n    with open('own.txt', 'w') as file:\n"
+        "        assert file.fileno() > 2\n    return data\n"
+    )
+    line = f'"{sys.executable}" -m mercury_core run w.yaml transform.use=own_file:see'
+    for closed in ("0<&-", "1>&-", "2>&-", "0<&- 1>&- 2>&-"):
+        assert subprocess.run(f"{line} {closed}", shell=True, capture_output=True, check=False).returncode == 0
+
+
 def test_a_transform_that_gives_nothing_back_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     status, _, said = run(capsys, "transform.use=bad_parts:nothing")
     assert status == 1
