@@ -251,7 +251,9 @@ def test_a_part_that_cannot_be_written_ends_the_run_and_leaves_the_target_as_it_
     with pytest.raises(StoreAccessError, match="the disk is full"):
         run(model, source, target)
     assert target.read_text() == "as it was"
-    assert parts == [10, 10]
+    # What waited behind it may have been tried as well, in a file that nobody will see.
+    assert parts[:2] == [10, 10]
+    assert len(parts) < 5
 
 
 def test_a_source_that_changes_meanwhile_is_refused(
