@@ -174,7 +174,7 @@ def test_the_plugin_that_the_page_writes_works_as_it_says(site: Site, here: Path
 
 def test_the_commands_that_the_readme_names_exist(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    commands = set(re.findall(r"`?mercury-ml ([a-z]+)", text))
+    commands = set(re.findall(r"`?mercury-ml ([a-z-]+)", text))
     assert {"run", "check", "predict", "providers", "plugins"} <= commands
     for command in commands:
         assert main([command, "--help"]) == 0
