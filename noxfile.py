@@ -81,7 +81,7 @@ def _plugin_runs() -> list[object]:
     runs: list[object] = []
     for name in PLUGINS:
         pythons = (None, *others.get(name, OTHERS))
-        alone = {pythons[-1]} if name in ONCE else set() if name in DEEP else {None, pythons[-1]}
+        alone = set() if name in DEEP else {pythons[-1]}
         for python in pythons:
             tags = ["alone"] if python in alone else []
             runs.append(nox.param(python, name, id=f"{name}-{python}" if python else name, tags=tags))
