@@ -110,9 +110,9 @@ class Ranges:
                 self._note(number, self._take(data, number, view))
 
     def _take(self, data: BinaryIO, number: int, view: memoryview) -> int:
-        """Write a range; and read it again, while it is still in the processor's cache."""
-        at, end = self._place(number)
-        crc = other = again = 0
+        """Write a range; and read it again, all of it once it is there."""
+        start, end = self._place(number)
+        at, crc, other = start, 0, 0
         while at < end:
             size = read_into(data, view[: end - at], self._info.uri)
             if not size:
@@ -121,13 +121,11 @@ class Ranges:
             crc = CRC32C.extend(crc, block)
             other = self._check.extend(other, block) if self._check is not CRC32C else crc
             write_at(self._handle, block, at)
-            if self._proof not in DIGESTS:
-                again = CRC32C.extend(again, block[: read_into_at(self._handle, block, at)])
             at += size
             self._sent.told(size)
         self._others[number] = other
         if self._proof not in DIGESTS:
-            compare(self._uri, crc, again)
+            compare(self._uri, crc, crc_at(self._handle, CRC32C, start, end, view))
         self._done(number, crc)
         return crc
 
