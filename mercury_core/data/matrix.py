@@ -17,7 +17,28 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import DTypeLike
 
+    from mercury_core.data import DataWrapper
+
     Array = np.ndarray[Any, Any]
+
+
+def decimals_as_floats(features: DataWrapper) -> DataWrapper:
+    """Columns of which the decimals are float64.
+
+    NumPy has no decimals: as objects they would go into some models and fail in their arithmetic.
+
+    Args:
+        features: Any columns; without decimals they are given back as they are.
+    """
+    import pyarrow as pa
+
+    if not any(pa.types.is_decimal(kind) for kind in features.schema.types):
+        return features
+    from mercury_core.data import DataWrapper
+
+    table = features.to("arrow").underlying
+    columns = [column.cast("float64") if pa.types.is_decimal(column.type) else column for column in table.columns]
+    return DataWrapper(pa.table(columns, names=table.column_names))
 
 
 def as_matrix(table: pa.Table, dtype: DTypeLike | None = None) -> Array:

@@ -8,6 +8,7 @@ import numpy as np
 
 from mercury_core.bundle.fields import NUMBERS
 from mercury_core.data import DataWrapper, Predictions
+from mercury_core.data.matrix import decimals_as_floats
 from mercury_core.errors import CorruptBundleError, MissingColumnsError, PredictError
 from mercury_onnx.session import first_line
 
@@ -108,7 +109,7 @@ class OnnxModel:
     def _matrix(self, features: DataWrapper) -> Array:
         rows = features.underlying if features.format == "numpy" else None
         if rows is None or rows.dtype.kind not in "biuf":
-            rows = _plain(features).to("numpy", dtype="float64").underlying
+            rows = decimals_as_floats(features).to("numpy", dtype="float64").underlying
         if rows.dtype.kind == "f":
             self._check(rows, range(rows.shape[1]))
         wanted = self._one[1]
@@ -126,7 +127,7 @@ class OnnxModel:
                     raise PredictError(repr(self), why, "Fill it, or save the model as sklearn.skops.")
                 feed[name] = values.astype(str).astype(object)
             else:
-                values = _plain(part).to("numpy", dtype="float64").underlying
+                values = decimals_as_floats(part).to("numpy", dtype="float64").underlying
                 self._check(values, [place])
                 feed[name] = _cast(values, _NUMBERS[kind])
         return feed
@@ -232,17 +233,6 @@ def model_of(session: Any, spec: Spec, where: Path) -> OnnxModel:
     if faults:
         raise CorruptBundleError(str(where), faults[:5])
     return OnnxModel(session, spec)
-
-
-def _plain(features: DataWrapper) -> DataWrapper:
-    """NumPy has no decimals: they become floats, as for scikit-learn."""
-    import pyarrow as pa
-
-    if not any(pa.types.is_decimal(kind) for kind in features.schema.types):
-        return features
-    table = features.to("arrow").underlying
-    columns = [column.cast("float64") if pa.types.is_decimal(column.type) else column for column in table.columns]
-    return DataWrapper(pa.table(columns, names=table.column_names))
 
 
 def _cast(rows: Array, wanted: Any) -> Array:

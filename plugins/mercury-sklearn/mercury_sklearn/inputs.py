@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from mercury_core.data.matrix import decimals_as_floats
 from mercury_core.errors import ConversionError, MissingColumnsError
 
 if TYPE_CHECKING:
@@ -87,19 +88,6 @@ def select(features: DataWrapper, names: Sequence[str], where: str) -> DataWrapp
     return features.select(list(names))
 
 
-def _decimals_as_floats(features: DataWrapper) -> DataWrapper:
-    """NumPy has no decimals: as objects they would go into some estimators and fail in their arithmetic."""
-    import pyarrow as pa
-
-    if not any(pa.types.is_decimal(kind) for kind in features.schema.types):
-        return features
-    from mercury_core.data import DataWrapper
-
-    table = features.to("arrow").underlying
-    columns = [column.cast("float64") if pa.types.is_decimal(column.type) else column for column in table.columns]
-    return DataWrapper(pa.table(columns, names=table.column_names))
-
-
 def matrix(features: DataWrapper, kind: str) -> Any:
     """Features as an estimator takes them: rows × columns, or for ``text`` one document a row.
 
@@ -112,7 +100,7 @@ def matrix(features: DataWrapper, kind: str) -> Any:
     """
     if kind == "numpy" and features.format == "numpy" and features.underlying.dtype.kind in "biuf":
         return features.underlying  # it is one already
-    features = _decimals_as_floats(features)
+    features = decimals_as_floats(features)
     if kind == "text":
         return features.to("numpy", dtype="object").underlying.ravel()
     if kind == "numpy" and not all(is_number(each) for each in features.schema.types):
